@@ -1,0 +1,8 @@
+// Everything of libcella's C++ API.
+#pragma once
+
+#include <cella/config.h>
+#include <cella/container.h>
+#include <cella/error.h>
+#include <cella/factory.h>
+#include <cella/process.h>

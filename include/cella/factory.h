@@ -1,0 +1,87 @@
+// Factory: the containers under one root directory. libcontainer's Factory.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <cella/config.h>
+#include <cella/container.h>
+#include <cella/error.h>
+
+namespace cella {
+
+// /run/cella for root; $XDG_RUNTIME_DIR/cella for an ordinary user.
+std::string default_root();
+
+struct FactoryOptions {
+  // State directory, made (mode 0711, sticky in $XDG_RUNTIME_DIR) when the first container is. Empty: default_root().
+  std::string root;
+  bool systemd_cgroup = false;
+  // Tolerate what an ordinary user may not do with cgroups. Absent: decided from the effective user and its namespace.
+  std::optional<bool> rootless;
+  // Absolute paths; empty: looked up in $PATH.
+  std::string newuidmap_path;
+  std::string newgidmap_path;
+  // Called with each warning, in the calling thread. May be empty.
+  std::function<void(std::string_view)> on_warning;
+};
+
+// What a bundle's config.json asks for.
+struct Bundle {
+  config::Config config;
+  // The program; absent when the config has no "process".
+  std::optional<config::ProcessConfig> process;
+};
+struct BundleOptions {
+  bool no_pivot_root = false;
+  bool no_new_keyring = false;
+};
+
+class Factory {
+ public:
+  explicit Factory(FactoryOptions options);
+  Factory(Factory&&) noexcept;
+  Factory& operator=(Factory&&) noexcept;
+  ~Factory();
+
+  // Reads and validates <path>/config.json: kConfigInvalid with all findings. Creates nothing.
+  Result<Bundle> load_bundle(std::string_view id, std::string_view path, const BundleOptions& options = {}) const;
+
+  // Reserves the id. Nothing runs yet: Container::start makes the init process, and when that fails (or the Container
+  // is destroyed without it) nothing stays behind. kIdInUse, kInvalidIdFormat, kConfigInvalid.
+  Result<Container> create(std::string_view id, config::Config config);
+  // kContainerNotExists.
+  Result<Container> load(std::string_view id) const;
+  // Every container under the root, by id. Those that vanish meanwhile or are half made are left out.
+  Result<std::vector<OciState>> list() const;
+  // The plan that Container::start would carry out. Pure but for reading the host's facts; needs no privilege.
+  Result<PlanText> plan_create(std::string_view id, const config::Config& config, const Process& process) const;
+  // Destroys a container, or whatever a killed create left of it. With force, a running one is killed first and an
+  // unknown one is success.
+  Result<void> destroy(std::string_view id, bool force);
+
+  struct Impl;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+// A process description as `exec --process` takes it: the "process" object of the OCI specification.
+Result<config::ProcessConfig> load_process(std::string_view path);
+
+// The config.json that `spec` and `spec --rootless` write.
+std::string default_spec_json(bool rootless);
+
+// Bits of a capability name ("CAP_CHOWN", "chown"), or nullopt.
+std::optional<uint64_t> capability_bit(std::string_view name);
+
+// "0.1.0"; the version of the OCI runtime specification, "1.3.0"; the commit this was built from, or "".
+const char* version();
+const char* oci_version();
+const char* commit();
+
+}  // namespace cella
