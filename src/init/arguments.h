@@ -1,0 +1,11 @@
+// argv and envp from a plan's lists.
+#pragma once
+
+#include "init/context.h"
+
+namespace cella::init {
+
+// A NULL-terminated array of pointers into the pool, in memory that is never given back. nullptr: no memory.
+char** pointers(const Context& c, uint64_t list);
+
+}  // namespace cella::init

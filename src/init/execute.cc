@@ -1,0 +1,128 @@
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/mman.h>
+#include <linux/stat.h>
+
+#include "init/arguments.h"
+#include "init/context.h"
+
+namespace cella::init {
+namespace {
+
+constexpr uint32_t kTypeMask = 0170000, kTypeDirectory = 0040000, kTypeRegular = 0100000;
+constexpr long kExecutable = 1;  // X_OK of access(2)
+
+// 0 when `path` is a file that somebody may execute. We are root here; whether the process's user may, execve(2) says.
+long check_program(const char* path) {
+  struct statx status;
+  long error = sys(SYS_statx, AT_FDCWD, path, 0, STATX_TYPE | STATX_MODE, &status);
+  if (error < 0) return error;
+  if ((status.stx_mode & kTypeMask) == kTypeDirectory) return -EISDIR;
+  if ((status.stx_mode & kTypeMask) != kTypeRegular) return -EACCES;
+  return sys(SYS_faccessat, AT_FDCWD, path, kExecutable);
+}
+
+}  // namespace
+
+char** pointers(const Context& c, uint64_t list) {
+  plan::Range range = plan::Range::from(list);
+  size_t bytes = (range.count + 1ul) * sizeof(char*);
+  long memory = sys(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory < 0 && memory > -4096) return nullptr;
+  auto** array = reinterpret_cast<char**>(memory);
+  const char* text = c.pool() + range.offset;
+  for (uint32_t i = 0; i < range.count; ++i) {
+    array[i] = const_cast<char*>(text);
+    text += length(text) + 1;
+  }
+  array[range.count] = nullptr;
+  return array;
+}
+
+long do_find_program(Context& c, const Step& s) {
+  const char* name = c.string(s.args[0]);
+  const char* cwd = c.string(s.args[2]);
+  if (find(name, '/') != nullptr) {
+    Path path;
+    if (*name != '/') path.add(cwd).add("/");
+    path.add(name);
+    long error = path.truncated ? -ENAMETOOLONG : check_program(path.data);
+    if (error < 0) c.detail.add("stat ").add(name);
+    c.program.add(name);
+    return error;
+  }
+  long denied = 0;
+  for (const char* entry = c.string(s.args[1]); entry != nullptr && *name != '\0';) {
+    const char* end = find(entry, ':');
+    size_t n = end != nullptr ? static_cast<size_t>(end - entry) : length(entry);
+    Path path;
+    if (n == 0 || *entry != '/') path.add(cwd).add("/");
+    path.add(entry, n).add("/").add(name);
+    long error = path.truncated ? -ENAMETOOLONG : check_program(path.data);
+    if (error == 0) {
+      c.program.add(path.data);
+      return 0;
+    }
+    if (error == -EACCES) denied = error;
+    entry = end != nullptr ? end + 1 : nullptr;
+  }
+  if (denied != 0) return denied;
+  c.detail.add("executable file not found in $PATH");
+  return -kDetailOnly;
+}
+
+long do_working_directory(Context& c, const Step& s) {
+  long error = sys(SYS_chdir, c.string(s.args[0]));
+  if (error < 0) return error;
+  // The kernel marks a directory that is outside the root with "(unreachable)" (CVE-2024-21626).
+  char path[kPathMax];
+  long n = sys(SYS_getcwd, path, sizeof path);
+  if (n == -ERANGE) return 0;  // too long to print, but inside: an unreachable one is found first
+  if (n < 0) return n;
+  if (path[0] != '/') {
+    c.detail.add("it is outside the container's root");
+    return -kDetailOnly;
+  }
+  return 0;
+}
+
+// What the process may keep: standard streams, its extra files. What we keep: the ways to report, the plan is mapped.
+long do_close_descriptors(Context& c, const Step& s) {
+  for (int* fd : {&c.root_fd, &c.mount_fd, &c.null_fd, &c.empty_fd, &c.proc_fd}) *fd = -1;
+  unsigned next = 3;
+  for (;;) {
+    // The lowest descriptor to keep that is not below `next`.
+    unsigned keep = ~0u;
+    auto consider = [&](int fd) {
+      if (fd >= 0 && static_cast<unsigned>(fd) >= next && static_cast<unsigned>(fd) < keep) keep = static_cast<unsigned>(fd);
+    };
+    consider(c.sync_fd);
+    consider(c.fifo_fd);
+    consider(c.slot(s.args[0]));
+    for (uint64_t i = 0; i < s.args[2]; ++i) consider(c.slot(s.args[1] + i));
+    if (keep > next) {
+      long error = sys(SYS_close_range, next, keep == ~0u ? ~0u : keep - 1, 0);
+      if (error < 0) return error;
+    }
+    if (keep == ~0u) return 0;
+    next = keep + 1;
+  }
+}
+
+// The launcher has put every slot above 3 + count, so that nothing here is overwritten before it is moved.
+long do_place_descriptors(Context& c, const Step& s) {
+  for (uint64_t i = 0; i < s.args[1]; ++i) {
+    long error = sys(SYS_dup3, c.slot(s.args[0] + i), 3 + i, 0);
+    if (error < 0) return error;
+  }
+  return 0;
+}
+
+long do_execute(Context& c, const Step& s) {
+  char** args = pointers(c, s.args[0]);
+  char** env = pointers(c, s.args[1]);
+  if (args == nullptr || env == nullptr) return -ENOMEM;
+  return sys(SYS_execve, c.program.data, args, env);
+}
+
+}  // namespace cella::init

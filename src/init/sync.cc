@@ -1,0 +1,91 @@
+#include <linux/fcntl.h>
+#include <sys/socket.h>
+
+#include "init/context.h"
+
+namespace cella::init {
+
+using plan::InitMessage;
+using plan::LauncherMessage;
+using plan::SyncPoint;
+
+void leave(int status) {
+  for (;;) sys(SYS_exit_group, status);
+}
+
+void fail(Context& c, long error) {
+  InitMessage message = {};
+  message.kind = InitMessage::kError;
+  message.step = c.step;
+  message.errno_value = error == -kDetailOnly ? 0 : static_cast<int32_t>(-error);
+  for (size_t i = 0; i < c.detail.used; ++i) message.detail[i] = c.detail.data[i];
+  if (c.started && c.fifo_fd >= 0) {
+    sys(SYS_write, c.fifo_fd, &message, sizeof message);
+  } else {
+    sys(SYS_sendto, c.sync_fd, &message, sizeof message, MSG_NOSIGNAL, 0, 0);
+  }
+  leave(1);
+}
+
+long sync_point(Context& c, SyncPoint point, uint32_t first, uint32_t count) {
+  InitMessage message = {};
+  message.kind = InitMessage::kSync;
+  message.point = point;
+  message.step = c.step;
+  // Without the launcher there is nobody to start us: leave, and what it journalled is removed by `delete --force`.
+  if (sys(SYS_sendto, c.sync_fd, &message, sizeof message, MSG_NOSIGNAL, 0, 0) < 0) leave(1);
+
+  LauncherMessage answer = {};
+  iovec vector = {&answer, sizeof answer};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 64)];
+  msghdr header = {};
+  header.msg_iov = &vector;
+  header.msg_iovlen = 1;
+  header.msg_control = control;
+  header.msg_controllen = sizeof control;
+  long n;
+  do n = sys(SYS_recvmsg, c.sync_fd, &header, MSG_CMSG_CLOEXEC);
+  while (n == -4 /* EINTR */);
+  if (n != sizeof answer || answer.point != point) leave(1);
+
+  uint32_t received = 0;
+  for (cmsghdr* item = CMSG_FIRSTHDR(&header); item != nullptr; item = CMSG_NXTHDR(&header, item)) {
+    if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_RIGHTS) continue;
+    auto* fds = reinterpret_cast<int*>(CMSG_DATA(item));
+    size_t fd_count = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < fd_count; ++i) {
+      if (received < count && first + received < c.plan->slot_count) {
+        c.plan->slots[first + received++] = fds[i];
+      } else {
+        sys(SYS_close, fds[i]);
+      }
+    }
+  }
+  return received == answer.fd_count ? 0 : -71 /* EPROTO */;
+}
+
+long do_sync(Context& c, const Step& s) {
+  return sync_point(c, static_cast<SyncPoint>(s.args[0]), static_cast<uint32_t>(s.args[1]),
+                    static_cast<uint32_t>(s.args[2]));
+}
+
+// The fifo holds one page and is full, so that the next byte waits for a reader: `start`, ours or runc's. Opening it
+// for writing would wait as well, but needs a path to it in here.
+long do_wait_for_start(Context& c, const Step& s) {
+  c.fifo_fd = c.slot(s.args[0]);
+  char fill[512] = {};
+  long error = sys(SYS_fcntl, c.fifo_fd, F_SETPIPE_SZ, plan::kFifoFill);
+  if (error < 0) return error;
+  for (uint32_t written = 0; written < plan::kFifoFill; written += sizeof fill) {
+    error = sys(SYS_write, c.fifo_fd, fill, sizeof fill);
+    if (error < 0) return error;
+  }
+  close_fd(c.sync_fd);
+  long n;
+  do n = sys(SYS_write, c.fifo_fd, "0", 1);
+  while (n == -4 /* EINTR */);
+  c.started = true;
+  return n < 0 ? n : 0;
+}
+
+}  // namespace cella::init

@@ -1,0 +1,242 @@
+#include <linux/sched.h>
+#include <sys/mount.h>
+
+#include "base/result.h"
+#include "plan/parts.h"
+
+namespace cella::plan {
+namespace {
+
+using config::Namespace;
+using config::NamespaceType;
+
+constexpr uint64_t bit(NamespaceType type) {
+  switch (type) {
+    case NamespaceType::kNet: return CLONE_NEWNET;
+    case NamespaceType::kPid: return CLONE_NEWPID;
+    case NamespaceType::kMount: return CLONE_NEWNS;
+    case NamespaceType::kUts: return CLONE_NEWUTS;
+    case NamespaceType::kIpc: return CLONE_NEWIPC;
+    case NamespaceType::kUser: return CLONE_NEWUSER;
+    case NamespaceType::kCgroup: return CLONE_NEWCGROUP;
+    case NamespaceType::kTime: return CLONE_NEWTIME;
+  }
+  return 0;
+}
+
+// How init gets to be the first process of its pid and user namespaces.
+struct Ancestry {
+  uint64_t clone = 0;  // flags of the launcher's clone
+  uint64_t fork = 0;   // flags of init's own, after it has joined what it joins
+  bool forks = false;
+};
+
+Ancestry ancestry_of(const Builder& b) {
+  bool joins_user = b.has(NamespaceType::kUser) && !b.is_new(NamespaceType::kUser);
+  bool joins_pid = b.has(NamespaceType::kPid) && !b.is_new(NamespaceType::kPid);
+  uint64_t new_pid = b.is_new(NamespaceType::kPid) ? CLONE_NEWPID : 0;
+  // A user namespace is entered by init itself: an execve(2) before its id maps are written would lose all capabilities.
+  if (b.is_new(NamespaceType::kUser)) return {0, CLONE_NEWUSER | new_pid, true};
+  if (joins_user && new_pid != 0) return {0, new_pid, true};
+  if (joins_pid) return {0, 0, true};
+  return {new_pid, 0, false};
+}
+
+// Slots of the namespaces to join, opened by the launcher, in the order of joining.
+std::vector<std::pair<uint32_t, NamespaceType>> open_namespaces(Builder& b) {
+  std::vector<std::pair<uint32_t, NamespaceType>> joins;
+  auto open = [&](bool user) {
+    for (const Namespace& ns : b.config.namespaces.list) {
+      if (ns.path.empty() || (ns.type == NamespaceType::kUser) != user) continue;
+      uint32_t slot = b.writer.slot();
+      b.writer.step(Op::kOpenNamespace, {slot, b.writer.string(ns.path), bit(ns.type)},
+                    fmt::format("joining the {} namespace {}", config::namespace_oci_name(ns.type), ns.path));
+      joins.emplace_back(slot, ns.type);
+    }
+  };
+  // Root of the initial user namespace may join everything, and loses that right with the user namespace; for an
+  // ordinary user it is the user namespace that gives the right.
+  if (!b.facts.privileged) open(true);
+  open(false);
+  if (b.facts.privileged) open(true);
+  return joins;
+}
+
+void add_join(Builder& b, uint32_t slot, NamespaceType type) {
+  const char* name = config::namespace_oci_name(type);
+  b.writer.step(Op::kSetns, {slot, bit(type)},
+                fmt::format("joining the {} namespace {}", name, b.config.namespaces.path_of(type)));
+}
+
+// The kernel wants "monotonic 1 0\nboottime 2 0\n", time_namespaces(7).
+std::string time_offsets(const config::Config& config) {
+  std::string text;
+  for (const auto& [clock, offset] : config.time_offsets) {
+    text += fmt::format("{} {} {}\n", clock, offset.secs, offset.nanosecs);
+  }
+  return text;
+}
+
+void add_cgroups(Builder& b) {
+  if (!b.facts.join_v1_tasks) return;
+  b.built.cgroup_count = 32;
+  b.built.cgroup_first = b.writer.slot(b.built.cgroup_count);
+  b.writer.step(Op::kSync, {static_cast<uint64_t>(SyncPoint::kCgroups), b.built.cgroup_first, b.built.cgroup_count});
+  b.writer.step(Op::kJoinCgroups, {b.built.cgroup_first, b.built.cgroup_count}, "joining the cgroups");
+}
+
+// From the launcher's clone to a process that is in all its namespaces and its cgroup.
+void add_namespaces(Builder& b, uint32_t root_slot) {
+  Writer& w = b.writer;
+  auto joins = open_namespaces(b);
+  if (b.facts.privileged && b.is_new(NamespaceType::kUser)) {
+    // The container's root may not be able to walk to the sources of bind mounts.
+    for (const config::Mount& mount : b.config.mounts) {
+      if ((mount.flags & MS_BIND) == 0) continue;
+      uint32_t slot = w.slot();
+      b.tree_slots[&mount] = slot;
+      w.step(Op::kOpenTree, {slot, w.string(mount.source), mount.flags & MS_REC ? kTreeRecursive : 0},
+             fmt::format("bind mounting {} on {}", mount.source, mount.destination));
+    }
+  }
+  Ancestry ancestry = ancestry_of(b);
+  b.built.clone_flags = ancestry.clone;
+  b.built.forks = ancestry.forks;
+  w.step(Op::kClone, {ancestry.clone}, "cloning init");
+
+  for (auto [slot, type] : joins) add_join(b, slot, type);
+  if (ancestry.forks) w.step(Op::kFork, {ancestry.fork}, "cloning into new namespaces");
+  if (b.is_new(NamespaceType::kUser)) {
+    b.built.user_maps = true;
+    w.step(Op::kSync, {static_cast<uint64_t>(SyncPoint::kUserMaps)});
+  }
+  if (b.has(NamespaceType::kUser)) w.step(Op::kRootIds, {0, 0}, "becoming root of the user namespace");
+  w.step(Op::kNoDumpable);
+  if (b.config.namespaces.is_new(NamespaceType::kTime)) {
+    w.step(Op::kEnterTimeNamespace, {w.string(time_offsets(b.config))}, "entering a new time namespace");
+  }
+  w.step(Op::kChangeDirectory, {root_slot}, "entering the directory of the root filesystem");
+  uint64_t unshare = b.config.namespaces.clone_flags() & (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET);
+  if (unshare != 0) w.step(Op::kUnshare, {unshare}, "creating namespaces");
+  if (b.is_new(NamespaceType::kNet)) w.step(Op::kLoopbackUp, {}, "bringing the loopback interface up");
+  if (!b.config.hostname.empty()) {
+    w.step(Op::kHostname, {w.string(b.config.hostname)}, fmt::format("setting the hostname to {}", b.config.hostname));
+  }
+  if (!b.config.domainname.empty()) {
+    w.step(Op::kDomainname, {w.string(b.config.domainname)},
+           fmt::format("setting the domain name to {}", b.config.domainname));
+  }
+}
+
+void add_root(Builder& b) {
+  if (b.is_new(NamespaceType::kMount)) {
+    uint64_t propagation = b.config.root_propagation & ~static_cast<uint64_t>(MS_UNBINDABLE);
+    if (propagation == 0) propagation = MS_SLAVE | MS_REC;
+    b.writer.step(Op::kPropagation, {propagation | MS_REC}, "changing the mount propagation of /");
+    b.writer.step(Op::kRootMount, {}, fmt::format("bind mounting the root filesystem {}", b.config.rootfs));
+  } else {
+    b.writer.step(Op::kRootDirectory, {}, fmt::format("opening the root filesystem {}", b.config.rootfs));
+  }
+}
+
+bool needs_created_state(const config::Config& config) { return !config.hooks.start_container.empty(); }
+
+Result<void> check_supported(const config::Config& config) {
+  if (!config.net_devices.empty()) return base::fail(ErrorCode::kUnsupported, "linux.netDevices is not supported yet");
+  if (config.intel_rdt) return base::fail(ErrorCode::kUnsupported, "linux.intelRdt is not supported yet");
+  if (config.memory_policy) return base::fail(ErrorCode::kUnsupported, "linux.memoryPolicy is not supported yet");
+  if (!config.networks.empty() || !config.routes.empty()) {
+    for (const config::Network& network : config.networks) {
+      if (network.type != "loopback") {
+        return base::fail(ErrorCode::kUnsupported, "network type \"{}\" is not supported yet", network.type);
+      }
+    }
+    if (!config.routes.empty()) return base::fail(ErrorCode::kUnsupported, "routes are not supported yet");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Built> build_create(const config::Config& config, const config::ProcessConfig& process, const Facts& facts,
+                           const StartOptions& options) {
+  TRY(check_supported(config));
+  Builder b{config, with_defaults(process, config), facts, options, {}, {}, {}};
+  Writer& w = b.writer;
+  const config::Hooks& hooks = config.hooks;
+
+  uint32_t root_slot = w.slot();
+  w.step(Op::kOpenDirectory, {root_slot, w.string(config.rootfs)},
+         fmt::format("opening the root filesystem {}", config.rootfs));
+  add_namespaces(b, root_slot);
+  add_cgroups(b);
+  if (b.is_new(NamespaceType::kCgroup)) w.step(Op::kUnshare, {CLONE_NEWCGROUP}, "creating the cgroup namespace");
+
+  bool container_hooks = !hooks.create_container.empty() || needs_created_state(config);
+  if (container_hooks) b.built.hook_state_first = w.slot(2);
+  if (!config.hooks.prestart.empty() || !hooks.create_runtime.empty() || container_hooks) {
+    w.step(Op::kSync, {static_cast<uint64_t>(SyncPoint::kNamespaces), b.built.hook_state_first, container_hooks ? 2u : 0u});
+  }
+  add_root(b);
+  if (b.has(NamespaceType::kMount)) {
+    TRY(add_mounts(b));
+    add_devices(b);
+  }
+  add_hooks(b, hooks.create_container, "createContainer", b.built.hook_state_first);
+  if (b.process.cwd != "/") {
+    w.step(Op::kMakeDirectory, {w.string(b.process.cwd), 0755},
+           fmt::format("making the working directory {}", b.process.cwd));
+  }
+  add_enter_root(b);
+  add_root_protection(b);
+  TRY(add_process(b));
+  w.step(Op::kSync, {static_cast<uint64_t>(SyncPoint::kReady)});
+  if (options.wait_for_start) {
+    b.built.fifo = w.slot();
+    w.step(Op::kWaitForStart, {b.built.fifo}, "waiting for start");
+  }
+  add_hooks(b, hooks.start_container, "startContainer", b.built.hook_state_first + 1);
+  TRY(add_execution(b));
+  b.built.plan = std::move(b.writer).finish();
+  return std::move(b.built);
+}
+
+Result<Built> build_exec(const config::Config& config, const config::ProcessConfig& process, const Facts& facts,
+                         const StartOptions& options) {
+  Builder b{config, with_defaults(process, config), facts, options, {}, {}, {}};
+  Writer& w = b.writer;
+
+  uint32_t root_slot = kNoSlot;
+  if (!b.has(NamespaceType::kMount)) {
+    root_slot = w.slot();
+    w.step(Op::kOpenDirectory, {root_slot, w.string(config.rootfs)},
+           fmt::format("opening the root filesystem {}", config.rootfs));
+  }
+  b.built.pidfd = w.slot();
+  w.step(Op::kClone, {0}, "cloning init");
+  // CVE-2016-9962: nothing in the container may look into this process while it is half inside. An ordinary user's
+  // dumpable process keeps its /proc files readable for the id maps; here there are none to be written.
+  w.step(Op::kNoDumpable);
+  if (b.process.exec_cpu_affinity) TRY(add_affinity(b, b.process.exec_cpu_affinity->initial));
+  add_cgroups(b);
+  uint64_t flags = 0;
+  for (const Namespace& ns : config.namespaces.list) flags |= bit(ns.type);
+  if (flags != 0) w.step(Op::kSetns, {b.built.pidfd, flags}, "joining the container's namespaces");
+  if (b.has(NamespaceType::kPid)) {
+    b.built.forks = true;
+    w.step(Op::kFork, {0}, "cloning into the container's pid namespace");
+  }
+  if (b.has(NamespaceType::kUser)) w.step(Op::kRootIds, {0, 0}, "becoming root of the user namespace");
+  if (root_slot != kNoSlot) {
+    w.step(Op::kChangeDirectory, {root_slot}, "entering the root filesystem");
+    w.step(Op::kRootDirectory, {}, "entering the root filesystem");
+    w.step(Op::kChroot, {}, "entering the root filesystem");
+  }
+  TRY(add_process(b));
+  w.step(Op::kSync, {static_cast<uint64_t>(SyncPoint::kReady)});
+  TRY(add_execution(b));
+  b.built.plan = std::move(b.writer).finish();
+  return std::move(b.built);
+}
+
+}  // namespace cella::plan

@@ -1,0 +1,39 @@
+// The parts that create and exec plans are put together from. Private to plan/.
+#pragma once
+
+#include <unordered_map>
+
+#include "plan/build.h"
+
+namespace cella::plan {
+
+// Everything that the functions below write to and read from.
+struct Builder {
+  const config::Config& config;
+  const config::ProcessConfig process;  // with_defaults()
+  const Facts& facts;
+  const StartOptions& options;
+  Writer writer;
+  Built built;
+  std::unordered_map<const config::Mount*, uint32_t> tree_slots;  // bind sources that the launcher opens
+
+  bool is_new(config::NamespaceType type) const { return config.namespaces.is_new(type); }
+  bool has(config::NamespaceType type) const { return config.namespaces.contains(type); }
+};
+
+// rootfs.cc: mounts, devices and links, before the new root is entered.
+Result<void> add_mounts(Builder& b);
+void add_devices(Builder& b);
+// Entering the new root, and what is done to it afterwards: read-only, masks, propagation.
+void add_enter_root(Builder& b);
+void add_root_protection(Builder& b);
+
+// process.cc: attributes that can be set before start; and the last steps, which end in the program.
+Result<void> add_process(Builder& b);
+Result<void> add_affinity(Builder& b, const std::string& cpus);
+Result<void> add_execution(Builder& b);
+
+// hooks that run inside the container's namespaces.
+void add_hooks(Builder& b, const std::vector<config::Hook>& hooks, const char* kind, uint32_t state_slot);
+
+}  // namespace cella::plan

@@ -1,0 +1,222 @@
+#include <cstring>
+
+#include <algorithm>
+
+#include <sys/resource.h>
+
+#include "base/result.h"
+#include "plan/parts.h"
+
+namespace cella::plan {
+namespace {
+
+// struct sched_attr of sched_setattr(2), its first version; glibc's and the kernel's headers cannot be included together.
+struct SchedAttr {
+  uint32_t size;
+  uint32_t policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+};
+static_assert(sizeof(SchedAttr) == 48);
+
+std::string_view bytes_of(const void* data, size_t size) { return {static_cast<const char*>(data), size}; }
+
+// "0-3,7" as a bit mask of little-endian 64-bit words, sched_setaffinity(2).
+Result<std::string> cpu_mask(const std::string& list) {
+  std::vector<uint64_t> words;
+  size_t at = 0;
+  auto number = [&]() -> std::optional<unsigned> {
+    while (at < list.size() && list[at] == ' ') ++at;
+    size_t start = at;
+    unsigned value = 0;
+    while (at < list.size() && list[at] >= '0' && list[at] <= '9' && value < 100000) {
+      value = value * 10 + static_cast<unsigned>(list[at++] - '0');
+    }
+    while (at < list.size() && list[at] == ' ') ++at;
+    if (at == start) return std::nullopt;
+    return value;
+  };
+  while (at < list.size()) {
+    std::optional<unsigned> first = number(), last = first;
+    if (first && at < list.size() && list[at] == '-') {
+      ++at;
+      last = number();
+    }
+    if (!first || !last || *last < *first || *last >= 65536 || (at < list.size() && list[at] != ',')) {
+      return base::fail(ErrorCode::kConfigInvalid, "CPU list \"{}\" is not of the form 0-3,7", list);
+    }
+    ++at;
+    if (words.size() <= *last / 64) words.resize(*last / 64 + 1);
+    for (unsigned cpu = *first; cpu <= *last; ++cpu) words[cpu / 64] |= uint64_t{1} << (cpu % 64);
+  }
+  return std::string(bytes_of(words.data(), words.size() * sizeof(uint64_t)));
+}
+
+// $PATH of the process's environment; the last one counts, as for the C library.
+std::string search_path(const config::ProcessConfig& process) {
+  std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  for (const std::string& variable : process.env)
+    if (variable.starts_with("PATH=")) path = variable.substr(5);
+  return path;
+}
+
+void add_rlimits(Builder& b) {
+  for (const config::Rlimit& limit : *b.process.rlimits) {
+    b.writer.step(Op::kRlimit, {static_cast<uint64_t>(limit.type), limit.soft, limit.hard}, "setting a resource limit");
+  }
+}
+
+void add_scheduling(Builder& b) {
+  if (const auto& scheduler = b.process.scheduler) {
+    SchedAttr attributes = {sizeof attributes,  scheduler->policy,  scheduler->flags,    scheduler->nice,
+                            scheduler->priority, scheduler->runtime, scheduler->deadline, scheduler->period};
+    b.writer.step(Op::kScheduler, {b.writer.blob(bytes_of(&attributes, sizeof attributes))}, "setting the scheduler");
+  }
+  if (const auto& priority = b.process.io_priority) {
+    constexpr int kClassShift = 13;  // ioprio_set(2)
+    b.writer.step(Op::kIoPriority, {static_cast<uint64_t>(priority->io_class << kClassShift | priority->priority)},
+                  "setting the I/O priority");
+  }
+}
+
+Result<void> add_labels(Builder& b) {
+  const std::string& apparmor = *b.process.apparmor_profile;
+  const std::string& selinux = *b.process.process_label;
+  if (!apparmor.empty()) {
+    if (!b.facts.apparmor) {
+      return base::fail(ErrorCode::kUnsupported,
+                        "AppArmor profile \"{}\" is asked for, but AppArmor is not enabled in this kernel", apparmor);
+    }
+    b.writer.step(Op::kLabel, {b.writer.string("attr/apparmor/exec"), b.writer.string(fmt::format("exec {}", apparmor))},
+                  fmt::format("applying AppArmor profile {}", apparmor));
+  }
+  if (!selinux.empty()) {
+    if (!b.facts.selinux) {
+      return base::fail(ErrorCode::kUnsupported,
+                        "SELinux label \"{}\" is asked for, but SELinux is not enabled in this kernel", selinux);
+    }
+    b.writer.step(Op::kLabel, {b.writer.string("attr/exec"), b.writer.string(selinux)},
+                  fmt::format("applying SELinux label {}", selinux));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> add_affinity(Builder& b, const std::string& cpus) {
+  if (cpus.empty()) return {};
+  b.writer.step(Op::kAffinity, {b.writer.blob(TRY(cpu_mask(cpus)))}, "setting the CPU affinity");
+  return {};
+}
+
+config::ProcessConfig with_defaults(const config::ProcessConfig& process, const config::Config& config) {
+  config::ProcessConfig full = process;
+  if (!full.capabilities) full.capabilities = config.capabilities.value_or(config::Capabilities{});
+  if (!full.rlimits) full.rlimits = config.rlimits;
+  if (!full.no_new_privileges) full.no_new_privileges = config.no_new_privileges;
+  if (!full.apparmor_profile) full.apparmor_profile = config.apparmor_profile;
+  if (!full.process_label) full.process_label = config.process_label;
+  if (!full.oom_score_adj) full.oom_score_adj = config.oom_score_adj;
+  if (!full.scheduler) full.scheduler = config.scheduler;
+  if (!full.io_priority) full.io_priority = config.io_priority;
+  if (!full.exec_cpu_affinity) full.exec_cpu_affinity = config.exec_cpu_affinity;
+  if (!full.umask) full.umask = config.umask;
+  if (full.cwd.empty()) full.cwd = "/";
+  return full;
+}
+
+Result<void> add_process(Builder& b) {
+  const config::ProcessConfig& process = b.process;
+  if (process.args.empty()) return base::fail(ErrorCode::kConfigInvalid, "the process has no args: nothing to execute");
+  b.writer.step(Op::kNewSession);
+  if (process.terminal) {
+    if (b.options.console_socket) b.built.console_socket = b.writer.slot();
+    bool bind = b.options.init && b.has(config::NamespaceType::kMount);
+    b.writer.step(Op::kConsole,
+                  {b.built.console_socket, process.console_width.value_or(0), process.console_height.value_or(0),
+                   process.uid, bind},
+                  "setting up the terminal");
+  } else {
+    b.writer.step(Op::kOwnStdio, {process.uid}, "giving standard input, output and error to the process");
+  }
+  add_rlimits(b);
+  add_scheduling(b);
+  if (!b.options.init && process.exec_cpu_affinity) TRY(add_affinity(b, process.exec_cpu_affinity->final));
+  if (b.config.personality) {
+    b.writer.step(Op::kPersonality, {b.config.personality->domain}, "setting the personality");
+  }
+  if (!b.config.no_new_keyring) {
+    b.writer.step(Op::kKeyring, {b.writer.string("_ses." + b.options.id)}, "joining a session keyring");
+  }
+  b.writer.step(Op::kUmask, {process.umask.value_or(0022)});
+  if (b.facts.privileged || b.has(config::NamespaceType::kUser)) {
+    b.writer.step(Op::kBoundingSet, {process.capabilities->bounding}, "limiting the capability bounding set");
+  }
+  b.writer.step(Op::kFindProgram,
+                {b.writer.string(process.args[0]), b.writer.string(search_path(process)), b.writer.string(process.cwd)},
+                fmt::format("exec: \"{}\"", process.args[0]));
+  return {};
+}
+
+Result<void> add_execution(Builder& b) {
+  const config::ProcessConfig& process = b.process;
+  Writer& w = b.writer;
+  if (b.options.init && b.config.parent_death_signal != 0) {
+    w.step(Op::kParentDeathSignal, {static_cast<uint64_t>(b.config.parent_death_signal)});
+  }
+  TRY(add_labels(b));
+  if (b.facts.seccomp && b.facts.seccomp->listener) b.built.listener_socket = w.slot();
+  if (b.options.extra_files > 0) b.built.extra_first = w.slot(b.options.extra_files);
+  // Before any path of the process is looked up: "/proc/self/fd/N" must lead nowhere (CVE-2024-21626).
+  w.step(Op::kCloseDescriptors, {b.built.listener_socket, b.built.extra_first, b.options.extra_files});
+  w.step(Op::kGroups,
+         {w.blob(bytes_of(process.additional_gids.data(), process.additional_gids.size() * sizeof(uint32_t)))},
+         "setting the supplementary groups");
+  w.step(Op::kIds, {process.uid, process.gid}, fmt::format("becoming user {}:{}", process.uid, process.gid));
+  w.step(Op::kWorkingDirectory, {w.string(process.cwd)}, fmt::format("changing the working directory to {}", process.cwd));
+
+  auto add_capabilities = [&] {
+    const config::Capabilities& set = *process.capabilities;
+    w.step(Op::kCapabilities, {set.effective, set.permitted, set.inheritable}, "setting the capabilities");
+    if (set.ambient != 0) w.step(Op::kAmbientSet, {set.ambient}, "raising the ambient capabilities");
+  };
+  auto add_seccomp = [&] {
+    if (!b.facts.seccomp) return;
+    const SeccompBlob& seccomp = *b.facts.seccomp;
+    w.step(Op::kSeccomp,
+           {w.blob(seccomp.program), seccomp.flags, b.built.listener_socket,
+            seccomp.listener ? w.string(b.facts.seccomp_message) : 0},
+           "loading the seccomp filter");
+  };
+  if (b.options.extra_files > 0) {
+    w.step(Op::kPlaceDescriptors, {b.built.extra_first, b.options.extra_files}, "passing descriptors");
+  }
+  // A filter can be loaded without no_new_privs only while CAP_SYS_ADMIN is there; otherwise it comes last, so that it
+  // needs to allow as little as possible of what is still to be done here.
+  if (*process.no_new_privileges) {
+    w.step(Op::kNoNewPrivileges);
+    add_capabilities();
+    add_seccomp();
+  } else {
+    add_seccomp();
+    add_capabilities();
+  }
+  w.step(Op::kExecute, {w.list(process.args), w.list(process.env)}, fmt::format("exec {}", process.args[0]));
+  return {};
+}
+
+void add_hooks(Builder& b, const std::vector<config::Hook>& hooks, const char* kind, uint32_t state_slot) {
+  for (size_t i = 0; i < hooks.size(); ++i) {
+    const config::Hook& hook = hooks[i];
+    std::vector<std::string> args = hook.args;
+    if (args.empty()) args.push_back(hook.path);
+    b.writer.step(Op::kHook,
+                  {state_slot, b.writer.string(hook.path), b.writer.list(args), b.writer.list(hook.env),
+                   static_cast<uint64_t>(hook.timeout.value_or(0))},
+                  fmt::format("running {} hook #{} {}", kind, i, hook.path));
+  }
+}
+
+}  // namespace cella::plan

@@ -1,0 +1,276 @@
+#include <linux/mount.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+
+#include "base/result.h"
+#include "plan/parts.h"
+
+namespace cella::plan {
+namespace {
+
+using config::Device;
+using config::Mount;
+using config::NamespaceType;
+
+constexpr uint64_t kNosymfollow = 256;  // MS_NOSYMFOLLOW, Linux 5.10; not in glibc 2.36
+constexpr uint64_t kAtimeBits = MS_NOATIME | MS_RELATIME | MS_STRICTATIME;
+
+struct AttributeBit {
+  uint64_t ms;
+  uint64_t attribute;
+};
+constexpr AttributeBit kAttributeBits[] = {
+    {MS_RDONLY, MOUNT_ATTR_RDONLY},         {MS_NOSUID, MOUNT_ATTR_NOSUID},   {MS_NODEV, MOUNT_ATTR_NODEV},
+    {MS_NOEXEC, MOUNT_ATTR_NOEXEC},         {MS_NOATIME, MOUNT_ATTR_NOATIME}, {MS_STRICTATIME, MOUNT_ATTR_STRICTATIME},
+    {MS_NODIRATIME, MOUNT_ATTR_NODIRATIME}, {kNosymfollow, MOUNT_ATTR_NOSYMFOLLOW},
+};
+
+// MS_* of mount(2) as MOUNT_ATTR_* of mount_setattr(2), Linux 5.12.
+uint64_t attributes_of(uint64_t ms_flags) {
+  uint64_t attributes = 0;
+  for (const AttributeBit& bit : kAttributeBits)
+    if (ms_flags & bit.ms) attributes |= bit.attribute;
+  return attributes;
+}
+
+// mount_setattr(2) wants the whole access-time field cleared when it is set.
+uint64_t cleared_of(const Mount& mount) {
+  uint64_t cleared = attributes_of(mount.cleared_flags);
+  if ((mount.flags | mount.cleared_flags) & kAtimeBits) cleared |= MOUNT_ATTR__ATIME;
+  return cleared;
+}
+
+// "a=1,b=\"x,y\",c" split at the commas that are outside quotes and not escaped.
+std::vector<std::string> split_options(const std::string& data) {
+  std::vector<std::string> options;
+  std::string option;
+  bool quoted = false;
+  for (size_t i = 0; i < data.size(); ++i) {
+    char c = data[i];
+    if (c == '\\' && i + 1 < data.size()) {
+      option += c;
+      option += data[++i];
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (c == ',' && !quoted) {
+      if (!option.empty()) options.push_back(std::move(option));
+      option.clear();
+    } else {
+      option += c;
+    }
+  }
+  if (!option.empty()) options.push_back(std::move(option));
+  return options;
+}
+
+bool has_option(const std::vector<std::string>& options, std::string_view key) {
+  return std::ranges::any_of(options, [&](const std::string& option) {
+    return option.starts_with(key) && (option.size() == key.size() || option[key.size()] == '=');
+  });
+}
+
+std::string clean_path(const std::string& path) {
+  std::string clean;
+  size_t start = 0;
+  while (start < path.size()) {
+    size_t end = std::min(path.find('/', start), path.size());
+    std::string_view component(path.data() + start, end - start);
+    if (!component.empty() && component != ".") (clean += '/') += component;
+    start = end + 1;
+  }
+  return clean.empty() ? "/" : clean;
+}
+
+void add_propagation(Builder& b, const Mount& mount) {
+  for (uint64_t flags : mount.propagation_flags) {
+    b.writer.step(Op::kMountAttributes, {0, 0, flags & ~static_cast<uint64_t>(MS_REC), (flags & MS_REC) != 0});
+  }
+  if (mount.rec_attr_set != 0 || mount.rec_attr_clear != 0) {
+    uint64_t clear = mount.rec_attr_clear;
+    if ((mount.rec_attr_set | clear) & MOUNT_ATTR__ATIME) clear |= MOUNT_ATTR__ATIME;
+    b.writer.step(Op::kMountAttributes, {mount.rec_attr_set, clear, 0, 1});
+  }
+}
+
+void add_bind(Builder& b, const Mount& mount, const std::string& target, uint32_t slot) {
+  std::string about = fmt::format("bind mounting {} on {}", mount.source, target);
+  if (slot != kNoSlot) {
+    b.writer.step(Op::kSlotTree, {slot}, about);
+  } else {
+    b.writer.step(Op::kCloneTree, {b.writer.string(mount.source), mount.flags & MS_REC ? kTreeRecursive : 0}, about);
+  }
+  uint64_t set = attributes_of(mount.flags);
+  uint64_t clear = cleared_of(mount);
+  if (set != 0 || clear != 0) b.writer.step(Op::kMountAttributes, {set, clear, 0, 0}, about);
+  add_propagation(b, mount);
+  b.writer.step(Op::kAttach, {b.writer.string(target), kAttachAuto, 0755}, about);
+}
+
+// Read-only is put on these last, because other mounts and devices are still to be made inside.
+bool read_only_late(const Mount& mount, const std::string& target) {
+  return (mount.flags & MS_RDONLY) != 0 && (mount.device == "tmpfs" || target == "/dev");
+}
+
+void add_new_mount(Builder& b, const Mount& mount, const std::string& target) {
+  bool late = read_only_late(mount, target);
+  uint64_t flags = late ? mount.flags & ~static_cast<uint64_t>(MS_RDONLY) : mount.flags;
+  std::vector<std::string> options = split_options(mount.data);
+  if (!b.config.mount_label.empty() && b.facts.selinux && (mount.device == "tmpfs" || mount.device == "mqueue")) {
+    options.push_back("context=" + b.config.mount_label);
+  }
+  std::string about = fmt::format("mounting {} on {}", mount.device, target);
+  const std::string& source = mount.source.empty() ? mount.device : mount.source;
+  b.writer.step(Op::kNewMount,
+                {b.writer.string(mount.device), b.writer.string(source), b.writer.list(options),
+                 flags & (MS_RDONLY | MS_SYNCHRONOUS | MS_DIRSYNC | MS_MANDLOCK | MS_LAZYTIME), attributes_of(flags)},
+                about);
+  add_propagation(b, mount);
+  uint64_t attach = 0;
+  // CVE-2019-16884, CVE-2023-27561: an image must not redirect these with a link.
+  if (mount.device == "proc" || mount.device == "sysfs") attach |= kAttachNoSymlink;
+  if (mount.device == "tmpfs" && !has_option(options, "mode")) attach |= kAttachKeepMode;
+  b.writer.step(Op::kAttach, {b.writer.string(target), attach, 0755}, about);
+}
+
+// cgroup v1: a tmpfs with a directory for each hierarchy, each showing the container's own cgroup.
+void add_cgroup_v1(Builder& b, const Mount& mount, const std::string& target) {
+  std::string about = fmt::format("mounting the cgroups on {}", target);
+  uint64_t attributes = attributes_of(mount.flags);
+  b.writer.step(Op::kNewMount,
+                {b.writer.string("tmpfs"), b.writer.string("tmpfs"), b.writer.list({"mode=755"}), 0,
+                 attributes & ~static_cast<uint64_t>(MOUNT_ATTR_RDONLY)},
+                about);
+  b.writer.step(Op::kAttach, {b.writer.string(target), 0, 0755}, about);
+  for (const CgroupMount& cgroup : b.facts.cgroup_mounts) {
+    std::string path = target + "/" + cgroup.name;
+    b.writer.step(Op::kCloneTree, {b.writer.string(cgroup.host_path), 0}, about);
+    if (attributes != 0) b.writer.step(Op::kMountAttributes, {attributes, 0, 0, 0}, about);
+    b.writer.step(Op::kAttach, {b.writer.string(path), 0, 0755}, about);
+    for (const std::string& alias : cgroup.aliases) {
+      b.writer.step(Op::kSymlink, {b.writer.string(cgroup.name), b.writer.string(target + "/" + alias)}, about);
+    }
+  }
+}
+
+void add_cgroup_v2(Builder& b, const Mount& mount, const std::string& target) {
+  std::string about = fmt::format("mounting the cgroup on {}", target);
+  uint64_t attributes = attributes_of(mount.flags);
+  if (b.is_new(NamespaceType::kCgroup) && (b.facts.privileged || b.is_new(NamespaceType::kUser))) {
+    b.writer.step(Op::kNewMount, {b.writer.string("cgroup2"), b.writer.string("cgroup"), b.writer.list({}), 0, attributes},
+                  about);
+  } else {
+    // Without a namespace of its own a fresh mount would show the host's tree.
+    const std::string host = b.facts.cgroup_mounts.empty() ? "/sys/fs/cgroup" : b.facts.cgroup_mounts[0].host_path;
+    b.writer.step(Op::kCloneTree, {b.writer.string(host), 0}, about);
+    if (attributes != 0) b.writer.step(Op::kMountAttributes, {attributes, 0, 0, 0}, about);
+  }
+  add_propagation(b, mount);
+  b.writer.step(Op::kAttach, {b.writer.string(target), 0, 0755}, about);
+}
+
+bool dev_is_bind_mounted(const config::Config& config) {
+  return std::ranges::any_of(config.mounts, [](const Mount& mount) {
+    return (mount.flags & MS_BIND) != 0 && clean_path(mount.destination) == "/dev";
+  });
+}
+
+}  // namespace
+
+Result<void> add_mounts(Builder& b) {
+  for (const Mount& mount : b.config.mounts) {
+    if (mount.idmap || !mount.uid_mappings.empty() || !mount.gid_mappings.empty()) {
+      return base::fail(ErrorCode::kUnsupported, "mounting {}: id-mapped mounts are not supported yet", mount.destination);
+    }
+    if (mount.extensions != 0) {
+      return base::fail(ErrorCode::kUnsupported, "mounting {}: tmpcopyup is not supported yet", mount.destination);
+    }
+    std::string target = clean_path(mount.destination);
+    if (mount.flags & MS_BIND) {
+      auto slot = b.tree_slots.find(&mount);
+      add_bind(b, mount, target, slot == b.tree_slots.end() ? kNoSlot : slot->second);
+    } else if (mount.device == "cgroup" || mount.device == "cgroup2") {
+      if (b.facts.cgroup_v2) {
+        add_cgroup_v2(b, mount, target);
+      } else {
+        add_cgroup_v1(b, mount, target);
+      }
+    } else {
+      add_new_mount(b, mount, target);
+    }
+  }
+  return {};
+}
+
+void add_devices(Builder& b) {
+  if (dev_is_bind_mounted(b.config)) return;
+  // In a user namespace mknod(2) is not permitted; the host's nodes are bound instead.
+  bool bind = b.has(NamespaceType::kUser) || !b.facts.privileged;
+  for (const Device& device : b.config.devices) {
+    std::string path = clean_path(device.path);
+    std::string about = fmt::format("creating device {}", path);
+    if (bind) {
+      b.writer.step(Op::kBindDevice, {b.writer.string(path), b.writer.string(device.path)}, about);
+      continue;
+    }
+    mode_t type = device.type == 'b' ? S_IFBLK : device.type == 'p' ? S_IFIFO : S_IFCHR;
+    uint64_t number = makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
+    if (device.type == 'p') number = 0;
+    b.writer.step(Op::kMakeNode, {b.writer.string(path), type | device.file_mode, number, device.uid, device.gid}, about);
+  }
+  static constexpr const char* kLinks[][2] = {
+      {"/proc/self/fd", "/dev/fd"}, {"/proc/self/fd/0", "/dev/stdin"}, {"/proc/self/fd/1", "/dev/stdout"},
+      {"/proc/self/fd/2", "/dev/stderr"}, {"/proc/kcore", "/dev/core"}, {"pts/ptmx", "/dev/ptmx"},
+  };
+  for (const auto& link : kLinks) {
+    b.writer.step(Op::kSymlink, {b.writer.string(link[0]), b.writer.string(link[1])},
+                  fmt::format("linking {} to {}", link[1], link[0]));
+  }
+}
+
+void add_enter_root(Builder& b) {
+  if (!b.has(NamespaceType::kMount)) {
+    b.writer.step(Op::kChroot, {}, "entering the root filesystem");
+  } else if (b.config.no_pivot_root) {
+    b.writer.step(Op::kMoveRoot, {}, "moving the root filesystem to /");
+  } else {
+    b.writer.step(Op::kPivot, {}, "entering the root filesystem");
+  }
+}
+
+void add_root_protection(Builder& b) {
+  if (!b.has(NamespaceType::kMount)) return;
+  for (const Mount& mount : b.config.mounts) {
+    std::string target = clean_path(mount.destination);
+    bool cgroup_v1 = mount.device == "cgroup" && !b.facts.cgroup_v2 && (mount.flags & MS_RDONLY) != 0;
+    if ((mount.flags & MS_BIND) == 0 && (read_only_late(mount, target) || cgroup_v1)) {
+      b.writer.step(Op::kRemountAttributes, {b.writer.string(target), MOUNT_ATTR_RDONLY, 0},
+                    fmt::format("making {} read-only", target));
+    }
+  }
+  // A shared or unbindable root is made so once nothing can escape through it any more.
+  uint64_t propagation = b.config.root_propagation & (MS_SHARED | MS_UNBINDABLE);
+  uint64_t attributes = b.config.readonlyfs ? MOUNT_ATTR_RDONLY : 0;
+  if (attributes != 0 || propagation != 0) {
+    b.writer.step(Op::kRootAttributes, {attributes, propagation}, "changing the root filesystem's mount");
+  }
+  for (const auto& [key, value] : b.config.sysctl) {
+    // As in sysctl(8): the first of '.' and '/' is the separator, the other one then stands for it inside a name.
+    std::string path = key;
+    size_t separator = path.find_first_of("./");
+    if (separator != std::string::npos && path[separator] == '.') {
+      for (char& c : path) c = c == '.' ? '/' : c == '/' ? '.' : c;
+    }
+    b.writer.step(Op::kSysctl, {b.writer.string(path), b.writer.string(value)}, fmt::format("setting sysctl {}", key));
+  }
+  for (const std::string& path : b.config.readonly_paths) {
+    b.writer.step(Op::kReadonlyPath, {b.writer.string(path)}, fmt::format("making {} read-only", path));
+  }
+  for (const std::string& path : b.config.mask_paths) {
+    b.writer.step(Op::kMaskPath, {b.writer.string(path)}, fmt::format("masking {}", path));
+  }
+}
+
+}  // namespace cella::plan
