@@ -88,7 +88,7 @@ long do_working_directory(Context& c, const Step& s) {
 
 // What the process may keep: standard streams, its extra files. What we keep: the ways to report, the plan is mapped.
 long do_close_descriptors(Context& c, const Step& s) {
-  for (int* fd : {&c.root_fd, &c.mount_fd, &c.null_fd, &c.empty_fd, &c.proc_fd}) *fd = -1;
+  c.root_fd = c.mount_fd = c.null_fd = c.empty_fd = c.proc_fd = -1;
   unsigned next = 3;
   for (;;) {
     // The lowest descriptor to keep that is not below `next`.

@@ -2,7 +2,6 @@
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
-#include <linux/signal.h>
 #include <sys/socket.h>
 
 #include "init/context.h"

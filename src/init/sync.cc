@@ -49,8 +49,9 @@ long sync_point(Context& c, SyncPoint point, uint32_t first, uint32_t count) {
   if (n != sizeof answer || answer.point != point) leave(1);
 
   uint32_t received = 0;
-  for (cmsghdr* item = CMSG_FIRSTHDR(&header); item != nullptr; item = CMSG_NXTHDR(&header, item)) {
-    if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_RIGHTS) continue;
+  // The kernel puts all descriptors of a message into one item.
+  cmsghdr* item = CMSG_FIRSTHDR(&header);
+  if (item != nullptr && item->cmsg_level == SOL_SOCKET && item->cmsg_type == SCM_RIGHTS) {
     auto* fds = reinterpret_cast<int*>(CMSG_DATA(item));
     size_t fd_count = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (size_t i = 0; i < fd_count; ++i) {

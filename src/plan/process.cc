@@ -148,7 +148,7 @@ Result<void> add_process(Builder& b) {
     b.writer.step(Op::kPersonality, {b.config.personality->domain}, "setting the personality");
   }
   if (!b.config.no_new_keyring) {
-    b.writer.step(Op::kKeyring, {b.writer.string("_ses." + b.options.id)}, "joining a session keyring");
+    b.writer.step(Op::kKeyring, {b.writer.string(fmt::format("_ses.{}", b.options.id))}, "joining a session keyring");
   }
   b.writer.step(Op::kUmask, {process.umask.value_or(0022)});
   if (b.facts.privileged || b.has(config::NamespaceType::kUser)) {

@@ -119,7 +119,7 @@ void add_new_mount(Builder& b, const Mount& mount, const std::string& target) {
   uint64_t flags = late ? mount.flags & ~static_cast<uint64_t>(MS_RDONLY) : mount.flags;
   std::vector<std::string> options = split_options(mount.data);
   if (!b.config.mount_label.empty() && b.facts.selinux && (mount.device == "tmpfs" || mount.device == "mqueue")) {
-    options.push_back("context=" + b.config.mount_label);
+    options.push_back(fmt::format("context={}", b.config.mount_label));
   }
   std::string about = fmt::format("mounting {} on {}", mount.device, target);
   const std::string& source = mount.source.empty() ? mount.device : mount.source;
