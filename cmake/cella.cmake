@@ -15,7 +15,9 @@ target_compile_options(cella_flags INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
   $<$<BOOL:${CELLA_WERROR}>:-Werror>)
 target_compile_definitions(cella_flags INTERFACE _GNU_SOURCE)
-target_include_directories(cella_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/generated)
+target_include_directories(cella_flags INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/generated)
+# For "quoted" includes alone: src/sys/file.h must not stand in for the system's <sys/file.h>.
+target_compile_options(cella_flags INTERFACE -iquote ${CMAKE_SOURCE_DIR}/src)
 if(CELLA_SANITIZE)
   target_compile_options(cella_flags INTERFACE -fsanitize=${CELLA_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(cella_flags INTERFACE -fsanitize=${CELLA_SANITIZE})

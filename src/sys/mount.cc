@@ -1,0 +1,25 @@
+#include "sys/mount.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace cella::sys {
+
+SysResult<FileDescriptor> clone_tree(const char* path, bool recursive) {
+  unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
+  long raw = ::syscall(SYS_open_tree, AT_FDCWD, path, flags);
+  if (raw < 0) return std::unexpected(Errno{errno});
+  FileDescriptor tree(static_cast<int>(raw));
+  mount_attr attributes = {};
+  attributes.propagation = MS_SLAVE;
+  if (::syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof attributes) < 0) {
+    return std::unexpected(Errno{errno});
+  }
+  return tree;
+}
+
+}  // namespace cella::sys

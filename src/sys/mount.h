@@ -1,0 +1,14 @@
+// Mounts by descriptor: open_tree(2), move_mount(2), mount_setattr(2).
+#pragma once
+
+#include <cella/error.h>
+
+#include "sys/fd.h"
+
+namespace cella::sys {
+
+// A detached copy of the mount tree at a path of the host, whose mounts receive what the host mounts later but give
+// nothing back (MS_SLAVE). Needs CAP_SYS_ADMIN.
+SysResult<FileDescriptor> clone_tree(const char* path, bool recursive);
+
+}  // namespace cella::sys

@@ -1,0 +1,153 @@
+#include "sys/process.h"
+
+#include <linux/sched.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "base/result.h"
+#include "sys/file.h"
+
+namespace cella::sys {
+namespace {
+
+std::unexpected<Errno> last_error() { return std::unexpected(Errno{errno}); }
+
+#if defined(__x86_64__)
+// clone3(2) returns twice on two stacks, which no C function can: the child's side calls body and exits.
+long clone3_call(clone_args* args, int (*body)(void*), void* argument) {
+  long result;
+  register int (*entry)(void*) __asm__("r12") = body;
+  register void* parameter __asm__("r13") = argument;
+  __asm__ volatile(
+      "syscall\n\t"
+      "test %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "xor %%ebp, %%ebp\n\t"
+      "mov %%r13, %%rdi\n\t"
+      "call *%%r12\n\t"
+      "mov %%eax, %%edi\n\t"
+      "mov %[exit], %%eax\n\t"
+      "syscall\n\t"
+      "hlt\n"
+      "1:"
+      : "=a"(result)
+      : "a"(SYS_clone3), "D"(args), "S"(sizeof *args), "r"(entry), "r"(parameter), [exit] "i"(SYS_exit)
+      : "rcx", "r11", "memory");
+  return result;
+}
+#elif defined(__aarch64__)
+long clone3_call(clone_args* args, int (*body)(void*), void* argument) {
+  register long x8 __asm__("x8") = SYS_clone3;
+  register long x0 __asm__("x0") = reinterpret_cast<long>(args);
+  register long x1 __asm__("x1") = sizeof *args;
+  register int (*entry)(void*) __asm__("x19") = body;
+  register void* parameter __asm__("x20") = argument;
+  __asm__ volatile(
+      "svc 0\n\t"
+      "cbnz x0, 1f\n\t"
+      "mov x0, x20\n\t"
+      "blr x19\n\t"
+      "mov x8, %[exit]\n\t"
+      "svc 0\n"
+      "1:"
+      : "+r"(x0)
+      : "r"(x8), "r"(x1), "r"(entry), "r"(parameter), [exit] "i"(SYS_exit)
+      : "memory", "x30");
+  return x0;
+}
+#else
+#error "no clone3 entry for this architecture"
+#endif
+
+}  // namespace
+
+SysResult<FileDescriptor> pidfd_open(pid_t pid) {
+  long fd = ::syscall(SYS_pidfd_open, pid, 0);
+  if (fd < 0) return last_error();
+  return FileDescriptor(static_cast<int>(fd));
+}
+
+SysResult<void> pidfd_signal(int pidfd, int signal) {
+  if (::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) < 0) return last_error();
+  return {};
+}
+
+bool has_ended(int pidfd) {
+  SysResult<bool> readable = wait_readable(pidfd, 0);
+  return !readable || *readable;
+}
+
+SysResult<bool> wait_readable(int fd, int timeout_ms) {
+  pollfd wait = {fd, POLLIN, 0};
+  for (;;) {
+    int n = ::poll(&wait, 1, timeout_ms);
+    if (n >= 0) return n > 0;
+    if (errno != EINTR) return last_error();
+  }
+}
+
+SysResult<int> wait_for(pid_t pid) {
+  int status = 0;
+  for (;;) {
+    if (::waitpid(pid, &status, 0) >= 0) return status;
+    if (errno != EINTR) return last_error();
+  }
+}
+
+SignalBlock::SignalBlock() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old_);
+}
+SignalBlock::~SignalBlock() { pthread_sigmask(SIG_SETMASK, &old_, nullptr); }
+
+SysResult<CloneResult> clone_vfork(uint64_t flags, int into_cgroup, int (*body)(void*), void* argument) {
+  constexpr size_t kStackSize = 64 << 10;
+  void* stack = ::mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (stack == MAP_FAILED) return last_error();
+  int pidfd = -1;
+  clone_args args = {};
+  args.flags = flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
+  args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+  args.exit_signal = SIGCHLD;
+  args.stack = reinterpret_cast<uint64_t>(stack);
+  args.stack_size = kStackSize;
+  if (into_cgroup >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<uint64_t>(into_cgroup);
+  }
+  long pid = clone3_call(&args, body, argument);
+  ::munmap(stack, kStackSize);
+  if (pid < 0) return std::unexpected(Errno{static_cast<int>(-pid)});
+  CloneResult result;
+  result.pid = static_cast<pid_t>(pid);
+  result.pidfd = FileDescriptor(pidfd);
+  return result;
+}
+
+SysResult<ProcessStat> process_stat(pid_t pid) {
+  char path[40];
+  std::snprintf(path, sizeof path, "/proc/%d/stat", static_cast<int>(pid));
+  std::string text = TRY(read_file(path));
+  // The name in parentheses may hold anything; what follows the last ')' is fields 3, 4, …
+  size_t at = text.rfind(')');
+  if (at == std::string::npos || at + 2 >= text.size()) return std::unexpected(Errno{EIO});
+  ProcessStat stat;
+  stat.state = text[at + 2];
+  const char* field = text.c_str() + at + 2;
+  for (int i = 3; i < 22 && *field != '\0'; ++i) {
+    while (*field != ' ' && *field != '\0') ++field;
+    while (*field == ' ') ++field;
+  }
+  stat.start_time = std::strtoull(field, nullptr, 10);
+  return stat;
+}
+
+}  // namespace cella::sys

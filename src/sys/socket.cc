@@ -1,0 +1,69 @@
+#include "sys/socket.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/result.h"
+#include "sys/file.h"
+
+namespace cella::sys {
+namespace {
+
+constexpr size_t kMaxDescriptors = 64;
+
+std::unexpected<Errno> last_error() { return std::unexpected(Errno{errno}); }
+
+}  // namespace
+
+SysResult<std::pair<FileDescriptor, FileDescriptor>> packet_pair() {
+  int fds[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) return last_error();
+  return std::pair(FileDescriptor(fds[0]), FileDescriptor(fds[1]));
+}
+
+SysResult<FileDescriptor> connect_unix(const std::string& path) {
+  int raw = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (raw < 0) return last_error();
+  FileDescriptor socket(raw);
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  std::string name = path;
+  FileDescriptor target;
+  if (path.size() >= sizeof address.sun_path) {
+    // Too long for an address: through the descriptor of the socket file itself.
+    target = TRY(open(path.c_str(), O_PATH));
+    name = "/proc/self/fd/" + std::to_string(target.get());
+  }
+  std::memcpy(address.sun_path, name.c_str(), name.size() + 1);
+  if (::connect(raw, reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) return last_error();
+  return socket;
+}
+
+SysResult<void> send_message(int socket, std::string_view bytes, std::span<const int> fds) {
+  if (fds.size() > kMaxDescriptors) return std::unexpected(Errno{E2BIG});
+  iovec vector = {const_cast<char*>(bytes.data()), bytes.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxDescriptors)] = {};
+  msghdr header = {};
+  header.msg_iov = &vector;
+  header.msg_iovlen = 1;
+  if (!fds.empty()) {
+    header.msg_control = control;
+    header.msg_controllen = CMSG_SPACE(fds.size_bytes());
+    cmsghdr* item = CMSG_FIRSTHDR(&header);
+    item->cmsg_level = SOL_SOCKET;
+    item->cmsg_type = SCM_RIGHTS;
+    item->cmsg_len = CMSG_LEN(fds.size_bytes());
+    std::memcpy(CMSG_DATA(item), fds.data(), fds.size_bytes());
+  }
+  ssize_t n;
+  do n = ::sendmsg(socket, &header, MSG_NOSIGNAL);
+  while (n < 0 && errno == EINTR);
+  if (n < 0) return last_error();
+  return {};
+}
+
+}  // namespace cella::sys
