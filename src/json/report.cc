@@ -77,7 +77,6 @@ bool Report::touched(std::string_view pointer) const {
 }
 
 void Report::add(std::vector<Finding>& list, std::string pointer, std::string message) {
-  if (list.size() > kMaximum) return;
   if (list.size() == kMaximum) {
     list.push_back({"", fmt::format("has more than {} findings; the rest is not listed", kMaximum)});
     return;

@@ -33,26 +33,29 @@ class Report {
   // Something is wrong at the current place.
   template <typename... Args>
   void fail(fmt::format_string<Args...> format, Args&&... args) {
-    add(findings, pointer(), fmt::format(format, std::forward<Args>(args)...));
+    if (has_room(findings)) add(findings, pointer(), fmt::format(format, std::forward<Args>(args)...));
   }
   // The same for a member of the current place.
   template <typename... Args>
   void fail_in(std::string_view key, fmt::format_string<Args...> format, Args&&... args) {
-    add(findings, pointer(key), fmt::format(format, std::forward<Args>(args)...));
+    if (has_room(findings)) add(findings, pointer(key), fmt::format(format, std::forward<Args>(args)...));
   }
   template <typename... Args>
   void warn(fmt::format_string<Args...> format, Args&&... args) {
-    add(warnings, pointer(), fmt::format(format, std::forward<Args>(args)...));
+    if (has_room(warnings)) add(warnings, pointer(), fmt::format(format, std::forward<Args>(args)...));
   }
   template <typename... Args>
   void warn_in(std::string_view key, fmt::format_string<Args...> format, Args&&... args) {
-    add(warnings, pointer(key), fmt::format(format, std::forward<Args>(args)...));
+    if (has_room(warnings)) add(warnings, pointer(key), fmt::format(format, std::forward<Args>(args)...));
   }
 
   // From here on a finding counts only where nothing was found before: at its place, above or below.
   void only_new() { first_new_ = findings.size(); }
   // Was anything found at this pointer, above or below it, before only_new()?
   bool touched(std::string_view pointer) const;
+
+  // No further finding would be kept: a pass may as well end.
+  bool is_full() const { return !has_room(findings); }
 
   std::string pointer() const;
   std::string pointer(std::string_view key) const;
@@ -63,6 +66,7 @@ class Report {
     std::string_view key;  // data() == nullptr: an index
     size_t index;
   };
+  static bool has_room(const std::vector<Finding>& list) { return list.size() <= kMaximum; }
   void add(std::vector<Finding>& list, std::string pointer, std::string message);
 
   std::vector<Segment> place_;

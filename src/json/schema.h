@@ -280,10 +280,10 @@ struct Codec<std::vector<T>> {
     if (!value.is(Kind::kArray)) return detail::fail_type(report, "an array", value);
     std::span<const Value> items = value.array();
     target.clear();
-    target.resize(items.size());
-    for (size_t i = 0; i < items.size(); ++i) {
+    target.reserve(std::min<size_t>(items.size(), 4096));
+    for (size_t i = 0; i < items.size() && !report.is_full(); ++i) {
       At at(report, i);
-      Codec<T>::read(items[i], target[i], report, limits);
+      Codec<T>::read(items[i], target.emplace_back(), report, limits);
     }
   }
   static void write(const std::vector<T>& list, Writer& writer) {
@@ -300,6 +300,7 @@ struct Codec<std::map<std::string, T>> {
     if (!value.is(Kind::kObject)) return detail::fail_type(report, "an object", value);
     target.clear();
     for (const Member& member : value.object()) {
+      if (report.is_full()) break;
       At at(report, member.key);
       Codec<T>::read(member.value, target[std::string(member.key)], report, limits);
     }
