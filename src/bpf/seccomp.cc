@@ -19,7 +19,6 @@ namespace {
 
 constexpr uint32_t kX32Bit = 0x40000000;  // __X32_SYSCALL_BIT
 constexpr uint32_t kEnosys = SECCOMP_RET_ERRNO | ENOSYS;
-constexpr SyscallLeaf kUnknownSyscall = {false, kEnosys};
 
 // What socketcall(2) and ipc(2) multiplex, with themselves. A rule for one of these has two places in the filter of an
 // architecture that has the multiplexers.
@@ -43,17 +42,17 @@ using Filter = std::unique_ptr<void, ReleaseFilter>;
 // A rule of the policy that has an effect.
 struct ActiveRule {
   const SeccompRule* rule;
-  uint32_t value;          // SECCOMP_RET_*
-  bool solve = false;      // to be compiled by libseccomp
+  uint32_t value;  // SECCOMP_RET_*
 };
 
-// Numbers on one architecture and which rule decides each.
+// What the policy says on one architecture.
 struct Numbers {
   const SeccompArchitecture* architecture = nullptr;
-  std::unordered_map<uint32_t, size_t> simple = {};  // number → index of the active rule
-  std::vector<uint32_t> solved = {};             // numbers left to libseccomp
-  bool multiplexed = false;                     // some rule is about what a multiplexer serves
-  int largest = 0;                              // of all numbers that the policy names, active or not
+  std::unordered_map<uint32_t, size_t> simple = {};  // number → index of the active rule that decides it
+  std::vector<uint32_t> solved = {};                 // numbers left to libseccomp
+  std::vector<bool> solve = {};                      // by active rule: libseccomp needs it
+  bool multiplexed = false;                          // some rule is about what a multiplexer serves
+  int largest = 0;                                   // of all numbers that the policy names, active or not
 };
 
 int number_on(const SeccompArchitecture& architecture, const std::string& name) {
@@ -71,8 +70,9 @@ class Compiler {
     TRY(choose_architectures());
     TRY(choose_rules());
     resolve_numbers();
-    program_.instructions = emit_syscall_tree(sections());
-    TRY(append_solved_rules());
+    std::vector<std::vector<sock_filter>> continuations;
+    for (const Numbers& numbers : numbers_) continuations.push_back(TRY(solve(numbers)));
+    program_.instructions = emit_syscall_tree(sections(), SECCOMP_RET_KILL_THREAD, continuations);
     if (program_.instructions.size() > BPF_MAXINSNS) {
       return base::fail(ErrorCode::kConfigInvalid, "seccomp: the filter needs {} instructions, the kernel takes {}",
                         program_.instructions.size(), BPF_MAXINSNS);
@@ -125,8 +125,8 @@ class Compiler {
     }
     // Kernel support is a matter of the machine that loads the program; without this, libseccomp would probe ours.
     ::seccomp_api_set(6);
-    filter_.reset(::seccomp_init(default_value_));
-    if (!filter_) return base::fail(ErrorCode::kSystemError, "seccomp: seccomp_init refused the default action");
+    Filter probe(::seccomp_init(SCMP_ACT_ALLOW));
+    if (!probe) return base::fail_errno(ENOMEM, "seccomp_init");
     numbers_.push_back({.architecture = native});
     for (const std::string& name : policy_.architectures) {
       const SeccompArchitecture* architecture = seccomp_architecture(name);
@@ -140,7 +140,7 @@ class Compiler {
       }
       auto same = [&](const Numbers& other) { return other.architecture == architecture; };
       if (std::ranges::any_of(numbers_, same)) continue;
-      int status = ::seccomp_arch_add(filter_.get(), architecture->token);
+      int status = ::seccomp_arch_add(probe.get(), architecture->token);
       if (status == -EDOM) {
         warn("seccomp architecture {} is ignored: its byte order is not that of {}", name, native->name);
         continue;
@@ -174,17 +174,18 @@ class Compiler {
     return {};
   }
 
-  // Sends a rule to libseccomp when any architecture has one of its numbers contested: by arguments, by a multiplexer,
-  // or by another rule with a different action.
+  // Sends a rule to libseccomp where its number is contested: by arguments, by a multiplexer, or by another rule with
+  // a different action.
   void resolve_numbers() {
     for (Numbers& numbers : numbers_) {
       std::unordered_map<uint32_t, std::vector<size_t>> users;
       users.reserve(active_.size());
+      numbers.solve.resize(active_.size());
       for (size_t i = 0; i < active_.size(); ++i) {
         int number = number_on(*numbers.architecture, active_[i].rule->name);
         const bool multiplexed = numbers.architecture->multiplexed && is_multiplexed(active_[i].rule->name);
         if (multiplexed) {
-          active_[i].solve = true;
+          numbers.solve[i] = true;
           numbers.multiplexed = true;
           if (number >= 0) numbers.solved.push_back(static_cast<uint32_t>(number));
         } else if (number >= 0) {
@@ -196,7 +197,7 @@ class Compiler {
           return !active_[i].rule->args.empty() || active_[i].value != active_[rules.front()].value;
         };
         if (std::ranges::any_of(rules, contested)) {
-          for (size_t i : rules) active_[i].solve = true;
+          for (size_t i : rules) numbers.solve[i] = true;
           numbers.solved.push_back(number);
         } else {
           numbers.simple.emplace(number, rules.front());
@@ -210,55 +211,64 @@ class Compiler {
                          policy_.default_action != SeccompAction::kLog &&
                          policy_.default_action != SeccompAction::kTrace && default_value_ != kEnosys;
     std::vector<SyscallSection> sections;
-    for (const Numbers& numbers : numbers_) {
+    for (size_t index = 0; index < numbers_.size(); ++index) {
+      const Numbers& numbers = numbers_[index];
       const SeccompArchitecture& architecture = *numbers.architecture;
       auto section = std::ranges::find(sections, architecture.audit_arch, &SyscallSection::audit_arch);
-      // What no section of an ABI covers is left to libseccomp, which kills an ABI that was not asked for.
-      const bool shared = architecture.token == SCMP_ARCH_X86_64 || architecture.token == SCMP_ARCH_X32;
       if (section == sections.end()) {
-        sections.push_back({architecture.audit_arch, SyscallRanges(kFall)});
-        section = sections.end() - 1;
+        // An ABI that was not asked for dies; -1 is a call that a tracer has cancelled, of any ABI.
+        SyscallRanges nothing(return_leaf(SECCOMP_RET_KILL_THREAD));
+        nothing.set(UINT32_MAX, return_leaf(default_value_));
+        section = sections.insert(sections.end(), {architecture.audit_arch, std::move(nothing)});
       }
       SyscallRanges& ranges = section->ranges;
+      const SyscallLeaf solved = continue_leaf(static_cast<int>(index));
       const uint32_t first = architecture.token == SCMP_ARCH_X32 ? kX32Bit : 0;
-      const uint32_t last = shared && first == 0 ? kX32Bit - 1 : UINT32_MAX;
+      const uint32_t last = architecture.token == SCMP_ARCH_X86_64 ? kX32Bit - 1 : UINT32_MAX;
       // libseccomp does not tell which number besides the multiplexer's such a syscall has, so it decides there about
       // everything that no other rule names.
-      ranges.set(first, last, numbers.multiplexed ? kFall : SyscallLeaf{false, default_value_});
-      for (const auto& [number, rule] : numbers.simple) ranges.set(number, {false, active_[rule].value});
-      for (uint32_t number : numbers.solved) ranges.set(number, kFall);
+      ranges.set(first, last, numbers.multiplexed ? solved : return_leaf(default_value_));
+      for (const auto& [number, rule] : numbers.simple) ranges.set(number, return_leaf(active_[rule].value));
+      for (uint32_t number : numbers.solved) ranges.set(number, solved);
       if (refuses && numbers.largest > 0) {
-        ranges.set(static_cast<uint32_t>(numbers.largest) + 1, last, kUnknownSyscall);
+        ranges.set(static_cast<uint32_t>(numbers.largest) + 1, last, return_leaf(kEnosys));
         if (architecture.token == SCMP_ARCH_S390 || architecture.token == SCMP_ARCH_S390X) {
-          ranges.set(0, kUnknownSyscall);
+          ranges.set(0, return_leaf(kEnosys));
         }
       }
     }
     return sections;
   }
 
-  Result<void> append_solved_rules() {
-    size_t solved = 0;
-    for (const ActiveRule& active : active_) {
-      if (!active.solve) continue;
-      ++solved;
-      TRY(add_rule(active), "adding seccomp rule for {}", active.rule->name);
+  // libseccomp's program for the contested rules of one architecture; empty where there is none. One at a time: with
+  // several architectures of which one is x32, libseccomp 2.5.4 can compare a syscall number that it has not loaded,
+  // and the rule is lost (see SeccompDifferential.ARuleSurvivesX32).
+  Result<std::vector<sock_filter>> solve(const Numbers& numbers) {
+    const size_t count = static_cast<size_t>(std::ranges::count(numbers.solve, true));
+    if (count == 0) return {};
+    Filter filter(::seccomp_init(default_value_));
+    if (!filter) return base::fail(ErrorCode::kSystemError, "seccomp: seccomp_init refused the default action");
+    if (numbers.architecture != numbers_.front().architecture) {
+      int status = ::seccomp_arch_add(filter.get(), numbers.architecture->token);
+      if (status == 0) status = ::seccomp_arch_remove(filter.get(), numbers_.front().architecture->token);
+      if (status < 0) return base::fail_errno(-status, "making a seccomp filter for {}", numbers.architecture->name);
+    }
+    for (size_t i = 0; i < active_.size(); ++i) {
+      if (numbers.solve[i]) TRY(add_rule(filter, active_[i]), "adding seccomp rule for {}", active_[i].rule->name);
     }
     // A binary tree of libseccomp's own, for the few policies whose rules mostly look at arguments.
-    if (solved > 32) ::seccomp_attr_set(filter_.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    if (count > 32) ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
     sys::FileDescriptor file = TRY(sys::memory_file("seccomp", "", false), "seccomp: memfd_create");
-    int status = ::seccomp_export_bpf(filter_.get(), file.get());
+    int status = ::seccomp_export_bpf(filter.get(), file.get());
     if (status < 0) return base::fail_errno(-status, "generating the seccomp filter");
     if (::lseek(file.get(), 0, SEEK_SET) < 0) return base::fail_errno(errno, "reading the seccomp filter");
     std::string bytes = TRY(sys::read_all(file.get()), "reading the seccomp filter");
-    std::vector<sock_filter>& code = program_.instructions;
-    const size_t tree = code.size();
-    code.resize(tree + bytes.size() / sizeof(sock_filter));
-    std::memcpy(code.data() + tree, bytes.data(), (code.size() - tree) * sizeof(sock_filter));
-    return {};
+    std::vector<sock_filter> code(bytes.size() / sizeof(sock_filter));
+    std::memcpy(code.data(), bytes.data(), code.size() * sizeof(sock_filter));
+    return code;
   }
 
-  Result<void> add_rule(const ActiveRule& active) {
+  static Result<void> add_rule(const Filter& filter, const ActiveRule& active) {
     std::vector<scmp_arg_cmp> comparisons;
     std::array<int, 6> uses = {};
     bool repeated = false;
@@ -266,15 +276,17 @@ class Compiler {
       comparisons.push_back({arg.index, comparison(arg.op), arg.value, arg.value_two});
       repeated |= ++uses[arg.index] > 1;
     }
-    if (!repeated) return add_comparisons(active, comparisons);
-    for (const scmp_arg_cmp& one : comparisons) TRY(add_comparisons(active, {&one, 1}));
+    if (!repeated) return add_comparisons(filter, active, comparisons);
+    for (const scmp_arg_cmp& one : comparisons) TRY(add_comparisons(filter, active, {&one, 1}));
     return {};
   }
 
-  Result<void> add_comparisons(const ActiveRule& active, std::span<const scmp_arg_cmp> comparisons) {
+  static Result<void> add_comparisons(const Filter& filter, const ActiveRule& active,
+                                      std::span<const scmp_arg_cmp> comparisons) {
     const int number = ::seccomp_syscall_resolve_name(active.rule->name.c_str());
-    int status = ::seccomp_rule_add_array(filter_.get(), active.value, number,
+    int status = ::seccomp_rule_add_array(filter.get(), active.value, number,
                                           static_cast<unsigned>(comparisons.size()), comparisons.data());
+    if (status == -EEXIST) return base::fail(ErrorCode::kConfigInvalid, "it contradicts an earlier rule");
     if (status < 0) return std::unexpected(Error(Errno{-status}));
     return {};
   }
@@ -296,7 +308,6 @@ class Compiler {
   std::vector<std::string>* warnings_;
   SeccompProgram program_;
   uint32_t default_value_ = 0;
-  Filter filter_;
   std::vector<Numbers> numbers_;  // the native architecture first: its tree is reached first
   std::vector<ActiveRule> active_;
 };

@@ -6,9 +6,10 @@
 //
 // How a program is made. Almost every rule of a real profile is unconditional, and those need no solver: each
 // architecture gets a binary search over ranges of syscall numbers whose leaves return the action. Only what depends
-// on arguments, or on the multiplexers socketcall(2) and ipc(2), is handed to libseccomp, whose program follows ours
-// and is entered where a leaf says so. libseccomp's meaning of conflicting rules is so kept, and a default profile
-// (350 names, 3 architectures) compiles in a fraction of the 7 to 10 ms that libseccomp takes for all of it.
+// on arguments, or on the multiplexers socketcall(2) and ipc(2), is handed to libseccomp, one architecture at a time;
+// its programs follow ours and are entered where a leaf says so. libseccomp's meaning of conflicting rules is so kept,
+// and a default profile (350 names, 3 architectures) compiles in a fraction of the 7 to 10 ms that libseccomp takes for
+// all of it.
 //
 // Unknown syscalls. Where the default action refuses (anything but ALLOW, LOG and TRACE), a number above the largest
 // one that the policy names for the architecture gets ENOSYS instead of the default action: the policy was written

@@ -14,8 +14,7 @@ struct Range {
   SyscallLeaf leaf;
 };
 
-class Emitter {
- public:
+struct Emitter {
   std::vector<sock_filter> code;
 
   void add(uint16_t op, uint32_t k, size_t if_true = 0, size_t if_false = 0) {
@@ -28,10 +27,11 @@ class Emitter {
   }
   void land(size_t jump_at) { code[jump_at].k = static_cast<uint32_t>(code.size() - jump_at - 1); }
 
+  // The binary search proper. `code` and `exits` grow.
   void search(std::span<const Range> ranges) {
     if (ranges.size() == 1) {
-      if (ranges[0].leaf.fall) {
-        falls.push_back(jump());
+      if (ranges[0].leaf.continuation >= 0) {
+        exits.push_back({jump(), ranges[0].leaf.continuation});
       } else {
         add(BPF_RET | BPF_K, ranges[0].leaf.value);
       }
@@ -50,13 +50,17 @@ class Emitter {
       code[test].jf = 1;
       code.insert(code.begin() + static_cast<ptrdiff_t>(test) + 1,
                   {BPF_JMP | BPF_JA, 0, 0, static_cast<uint32_t>(distance)});
-      for (size_t& fall : falls)
-        if (fall > test) ++fall;
+      for (Exit& exit : exits)
+        if (exit.at > test) ++exit.at;
     }
     search(ranges.subspan(middle));
   }
 
-  std::vector<size_t> falls;
+  struct Exit {
+    size_t at;  // of the jump
+    int continuation;
+  };
+  std::vector<Exit> exits;
 };
 
 }  // namespace
@@ -73,7 +77,8 @@ void SyscallRanges::set(uint32_t first, uint32_t last, SyscallLeaf leaf) {
   ranges_[first] = leaf;
 }
 
-std::vector<sock_filter> emit_syscall_tree(const std::vector<SyscallSection>& sections) {
+std::vector<sock_filter> emit_syscall_tree(const std::vector<SyscallSection>& sections, uint32_t otherwise,
+                                           const std::vector<std::vector<sock_filter>>& continuations) {
   Emitter emitter;
   emitter.code.reserve(1024);
   emitter.add(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch));
@@ -88,7 +93,12 @@ std::vector<sock_filter> emit_syscall_tree(const std::vector<SyscallSection>& se
     emitter.search(ranges);
     emitter.land(skip);
   }
-  for (size_t fall : emitter.falls) emitter.land(fall);
+  emitter.add(BPF_RET | BPF_K, otherwise);
+  for (size_t i = 0; i < continuations.size(); ++i) {
+    for (const Emitter::Exit& exit : emitter.exits)
+      if (exit.continuation == static_cast<int>(i)) emitter.land(exit.at);
+    emitter.code.insert(emitter.code.end(), continuations[i].begin(), continuations[i].end());
+  }
   return std::move(emitter.code);
 }
 

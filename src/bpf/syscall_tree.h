@@ -12,11 +12,12 @@ namespace cella::bpf {
 
 // What happens to a range of numbers.
 struct SyscallLeaf {
-  bool fall = false;   // go on with the program that follows the tree
-  uint32_t value = 0;  // SECCOMP_RET_* when not `fall`
+  int continuation = -1;  // index of the program that goes on; -1: return `value`
+  uint32_t value = 0;     // SECCOMP_RET_*
   friend bool operator==(SyscallLeaf, SyscallLeaf) = default;
 };
-inline constexpr SyscallLeaf kFall = {true, 0};
+constexpr SyscallLeaf return_leaf(uint32_t value) { return {-1, value}; }
+constexpr SyscallLeaf continue_leaf(int continuation) { return {continuation, 0}; }
 
 // A map from the whole of uint32_t: every number from a key up to the next key has that key's leaf.
 class SyscallRanges {
@@ -35,8 +36,9 @@ struct SyscallSection {
   SyscallRanges ranges;
 };
 
-// The tree's instructions; the program that follows it starts right after the last one, and is also where every other
-// architecture goes. The accumulator is then undefined.
-std::vector<sock_filter> emit_syscall_tree(const std::vector<SyscallSection>& sections);
+// The whole program: an architecture without a section returns `otherwise`; a leaf with a continuation jumps to that
+// element of `continuations`, whole programs themselves, with the accumulator undefined.
+std::vector<sock_filter> emit_syscall_tree(const std::vector<SyscallSection>& sections, uint32_t otherwise,
+                                           const std::vector<std::vector<sock_filter>>& continuations);
 
 }  // namespace cella::bpf
