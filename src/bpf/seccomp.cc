@@ -1,0 +1,321 @@
+#include "bpf/seccomp.h"
+
+#include <linux/seccomp.h>
+#include <seccomp.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <unordered_map>
+
+#include "base/result.h"
+#include "bpf/syscall_tree.h"
+#include "sys/file.h"
+
+namespace cella::bpf {
+namespace {
+
+constexpr uint32_t kX32Bit = 0x40000000;  // __X32_SYSCALL_BIT
+constexpr uint32_t kEnosys = SECCOMP_RET_ERRNO | ENOSYS;
+
+// What socketcall(2) and ipc(2) multiplex, with themselves. A rule for one of these has two places in the filter of an
+// architecture that has the multiplexers.
+constexpr std::string_view kMultiplexed[] = {
+    "accept",  "accept4",    "bind",     "connect", "getpeername", "getsockname", "getsockopt", "ipc",
+    "listen",  "msgctl",     "msgget",   "msgrcv",  "msgsnd",      "recv",        "recvfrom",   "recvmmsg",
+    "recvmsg", "semctl",     "semget",   "semop",   "semtimedop",  "send",        "sendmmsg",   "sendmsg",
+    "sendto",  "setsockopt", "shmat",    "shmctl",  "shmdt",       "shmget",      "shutdown",   "socket",
+    "socketcall", "socketpair",
+};
+
+bool is_multiplexed(std::string_view name) {
+  return std::ranges::find(kMultiplexed, name) != std::end(kMultiplexed);
+}
+
+struct ReleaseFilter {
+  void operator()(void* filter) const { ::seccomp_release(filter); }
+};
+using Filter = std::unique_ptr<void, ReleaseFilter>;
+
+// A rule of the policy that has an effect.
+struct ActiveRule {
+  const SeccompRule* rule;
+  uint32_t value;  // SECCOMP_RET_*
+};
+
+// What the policy says on one architecture.
+struct Numbers {
+  const SeccompArchitecture* architecture = nullptr;
+  std::unordered_map<uint32_t, size_t> simple = {};  // number → index of the active rule that decides it
+  std::vector<uint32_t> solved = {};                 // numbers left to libseccomp
+  std::vector<bool> solve = {};                      // by active rule: libseccomp needs it
+  bool multiplexed = false;                          // some rule is about what a multiplexer serves
+  int largest = 0;                                   // of all numbers that the policy names, active or not
+};
+
+int number_on(const SeccompArchitecture& architecture, const std::string& name) {
+  return ::seccomp_syscall_resolve_name_arch(architecture.token, name.c_str());
+}
+
+class Compiler {
+ public:
+  Compiler(const SeccompPolicy& policy, std::vector<std::string>* warnings) : policy_(policy), warnings_(warnings) {}
+
+  Result<SeccompProgram> compile() {
+    TRY(check_notify());
+    program_.flags = TRY(collect_flags());
+    default_value_ = TRY(seccomp_return_value(policy_.default_action, policy_.default_errno_ret));
+    TRY(choose_architectures());
+    TRY(choose_rules());
+    resolve_numbers();
+    std::vector<std::vector<sock_filter>> continuations;
+    for (const Numbers& numbers : numbers_) continuations.push_back(TRY(solve(numbers)));
+    program_.instructions = emit_syscall_tree(sections(), SECCOMP_RET_KILL_THREAD, continuations);
+    if (program_.instructions.size() > BPF_MAXINSNS) {
+      return base::fail(ErrorCode::kConfigInvalid, "seccomp: the filter needs {} instructions, the kernel takes {}",
+                        program_.instructions.size(), BPF_MAXINSNS);
+    }
+    return std::move(program_);
+  }
+
+ private:
+  template <typename... Args>
+  void warn(fmt::format_string<Args...> format, Args&&... args) {
+    if (warnings_ != nullptr) warnings_->push_back(fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  Result<void> check_notify() {
+    if (policy_.default_action == SeccompAction::kNotify) {
+      return base::fail(ErrorCode::kConfigInvalid, "SCMP_ACT_NOTIFY cannot be used as default action");
+    }
+    for (const SeccompRule& rule : policy_.rules) {
+      if (rule.action != SeccompAction::kNotify) continue;
+      if (rule.name == "write") {
+        return base::fail(ErrorCode::kConfigInvalid, "SCMP_ACT_NOTIFY cannot be used for the write syscall");
+      }
+      program_.wants_listener = true;
+    }
+    return {};
+  }
+
+  Result<uint32_t> collect_flags() {
+    uint32_t flags = 0;
+    for (const std::string& name : policy_.flags) {
+      std::optional<uint32_t> flag = seccomp_flag_from_name(name);
+      if (!flag) return base::fail(ErrorCode::kConfigInvalid, "seccomp flag {} is not known", name);
+      flags |= *flag;
+    }
+    if (program_.wants_listener) {
+      flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+      // Otherwise both want to give their result in the return value: a descriptor, and the thread that did not sync.
+      if ((flags & SECCOMP_FILTER_FLAG_TSYNC) != 0) flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+    } else if ((flags & *seccomp_flag_from_name("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")) != 0) {
+      return base::fail(ErrorCode::kConfigInvalid,
+                        "seccomp flag SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs a rule with SCMP_ACT_NOTIFY");
+    }
+    return flags;
+  }
+
+  Result<void> choose_architectures() {
+    const SeccompArchitecture* native = native_seccomp_architecture();
+    if (native == nullptr) {
+      return base::fail(ErrorCode::kUnsupported, "seccomp: libseccomp does not know this machine's architecture");
+    }
+    // Kernel support is a matter of the machine that loads the program; without this, libseccomp would probe ours.
+    ::seccomp_api_set(6);
+    Filter probe(::seccomp_init(SCMP_ACT_ALLOW));
+    if (!probe) return base::fail_errno(ENOMEM, "seccomp_init");
+    numbers_.push_back({.architecture = native});
+    for (const std::string& name : policy_.architectures) {
+      const SeccompArchitecture* architecture = seccomp_architecture(name);
+      if (architecture == nullptr) {
+        return base::fail(ErrorCode::kConfigInvalid, "seccomp architecture {} is not known", name);
+      }
+      if (architecture->token == 0) {
+        warn("seccomp architecture {} is ignored: libseccomp does not know it and this machine is {}", name,
+             native->name);
+        continue;
+      }
+      auto same = [&](const Numbers& other) { return other.architecture == architecture; };
+      if (std::ranges::any_of(numbers_, same)) continue;
+      int status = ::seccomp_arch_add(probe.get(), architecture->token);
+      if (status == -EDOM) {
+        warn("seccomp architecture {} is ignored: its byte order is not that of {}", name, native->name);
+        continue;
+      }
+      if (status < 0) return base::fail_errno(-status, "adding architecture {} to the seccomp filter", name);
+      numbers_.push_back({.architecture = architecture});
+    }
+    return {};
+  }
+
+  Result<void> choose_rules() {
+    for (const SeccompRule& rule : policy_.rules) {
+      if (rule.name.empty()) return base::fail(ErrorCode::kConfigInvalid, "seccomp: a syscall's name is empty");
+      uint32_t value = TRY(seccomp_return_value(rule.action, rule.errno_ret), "seccomp rule for {}", rule.name);
+      for (const SeccompArg& arg : rule.args) {
+        if (arg.index > 5) {
+          return base::fail(ErrorCode::kConfigInvalid, "seccomp rule for {}: a syscall has no argument {}", rule.name,
+                            arg.index);
+        }
+      }
+      if (::seccomp_syscall_resolve_name(rule.name.c_str()) == __NR_SCMP_ERROR) {
+        warn("unknown seccomp syscall \"{}\" ignored", rule.name);
+        continue;
+      }
+      // Also where the rule is redundant: the policy's author knew the syscall.
+      for (Numbers& numbers : numbers_) {
+        numbers.largest = std::max(numbers.largest, number_on(*numbers.architecture, rule.name));
+      }
+      if (value != default_value_) active_.push_back({&rule, value});
+    }
+    return {};
+  }
+
+  // Sends a rule to libseccomp where its number is contested: by arguments, by a multiplexer, or by another rule with
+  // a different action.
+  void resolve_numbers() {
+    for (Numbers& numbers : numbers_) {
+      std::unordered_map<uint32_t, std::vector<size_t>> users;
+      users.reserve(active_.size());
+      numbers.solve.resize(active_.size());
+      for (size_t i = 0; i < active_.size(); ++i) {
+        int number = number_on(*numbers.architecture, active_[i].rule->name);
+        const bool multiplexed = numbers.architecture->multiplexed && is_multiplexed(active_[i].rule->name);
+        if (multiplexed) {
+          numbers.solve[i] = true;
+          numbers.multiplexed = true;
+          if (number >= 0) numbers.solved.push_back(static_cast<uint32_t>(number));
+        } else if (number >= 0) {
+          users[static_cast<uint32_t>(number)].push_back(i);
+        }
+      }
+      for (const auto& [number, rules] : users) {
+        auto contested = [&](size_t i) {
+          return !active_[i].rule->args.empty() || active_[i].value != active_[rules.front()].value;
+        };
+        if (std::ranges::any_of(rules, contested)) {
+          for (size_t i : rules) numbers.solve[i] = true;
+          numbers.solved.push_back(number);
+        } else {
+          numbers.simple.emplace(number, rules.front());
+        }
+      }
+    }
+  }
+
+  std::vector<SyscallSection> sections() const {
+    const bool refuses = policy_.default_action != SeccompAction::kAllow &&
+                         policy_.default_action != SeccompAction::kLog &&
+                         policy_.default_action != SeccompAction::kTrace && default_value_ != kEnosys;
+    std::vector<SyscallSection> sections;
+    for (size_t index = 0; index < numbers_.size(); ++index) {
+      const Numbers& numbers = numbers_[index];
+      const SeccompArchitecture& architecture = *numbers.architecture;
+      auto section = std::ranges::find(sections, architecture.audit_arch, &SyscallSection::audit_arch);
+      if (section == sections.end()) {
+        // An ABI that was not asked for dies; -1 is a call that a tracer has cancelled, of any ABI.
+        SyscallRanges nothing(return_leaf(SECCOMP_RET_KILL_THREAD));
+        nothing.set(UINT32_MAX, return_leaf(default_value_));
+        section = sections.insert(sections.end(), {architecture.audit_arch, std::move(nothing)});
+      }
+      SyscallRanges& ranges = section->ranges;
+      const SyscallLeaf solved = continue_leaf(static_cast<int>(index));
+      const uint32_t first = architecture.token == SCMP_ARCH_X32 ? kX32Bit : 0;
+      const uint32_t last = architecture.token == SCMP_ARCH_X86_64 ? kX32Bit - 1 : UINT32_MAX;
+      // libseccomp does not tell which number besides the multiplexer's such a syscall has, so it decides there about
+      // everything that no other rule names.
+      ranges.set(first, last, numbers.multiplexed ? solved : return_leaf(default_value_));
+      for (const auto& [number, rule] : numbers.simple) ranges.set(number, return_leaf(active_[rule].value));
+      for (uint32_t number : numbers.solved) ranges.set(number, solved);
+      if (refuses && numbers.largest > 0) {
+        ranges.set(static_cast<uint32_t>(numbers.largest) + 1, last, return_leaf(kEnosys));
+        if (architecture.token == SCMP_ARCH_S390 || architecture.token == SCMP_ARCH_S390X) {
+          ranges.set(0, return_leaf(kEnosys));
+        }
+      }
+    }
+    return sections;
+  }
+
+  // libseccomp's program for the contested rules of one architecture; empty where there is none. One at a time: with
+  // several architectures of which one is x32, libseccomp 2.5.4 can compare a syscall number that it has not loaded,
+  // and the rule is lost (see SeccompDifferential.ARuleSurvivesX32).
+  Result<std::vector<sock_filter>> solve(const Numbers& numbers) {
+    const size_t count = static_cast<size_t>(std::ranges::count(numbers.solve, true));
+    if (count == 0) return {};
+    Filter filter(::seccomp_init(default_value_));
+    if (!filter) return base::fail(ErrorCode::kSystemError, "seccomp: seccomp_init refused the default action");
+    if (numbers.architecture != numbers_.front().architecture) {
+      int status = ::seccomp_arch_add(filter.get(), numbers.architecture->token);
+      if (status == 0) status = ::seccomp_arch_remove(filter.get(), numbers_.front().architecture->token);
+      if (status < 0) return base::fail_errno(-status, "making a seccomp filter for {}", numbers.architecture->name);
+    }
+    for (size_t i = 0; i < active_.size(); ++i) {
+      if (numbers.solve[i]) TRY(add_rule(filter, active_[i]), "adding seccomp rule for {}", active_[i].rule->name);
+    }
+    // A binary tree of libseccomp's own, for the few policies whose rules mostly look at arguments.
+    if (count > 32) ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    sys::FileDescriptor file = TRY(sys::memory_file("seccomp", "", false), "seccomp: memfd_create");
+    int status = ::seccomp_export_bpf(filter.get(), file.get());
+    if (status < 0) return base::fail_errno(-status, "generating the seccomp filter");
+    if (::lseek(file.get(), 0, SEEK_SET) < 0) return base::fail_errno(errno, "reading the seccomp filter");
+    std::string bytes = TRY(sys::read_all(file.get()), "reading the seccomp filter");
+    std::vector<sock_filter> code(bytes.size() / sizeof(sock_filter));
+    std::memcpy(code.data(), bytes.data(), code.size() * sizeof(sock_filter));
+    return code;
+  }
+
+  static Result<void> add_rule(const Filter& filter, const ActiveRule& active) {
+    std::vector<scmp_arg_cmp> comparisons;
+    std::array<int, 6> uses = {};
+    bool repeated = false;
+    for (const SeccompArg& arg : active.rule->args) {
+      comparisons.push_back({arg.index, comparison(arg.op), arg.value, arg.value_two});
+      repeated |= ++uses[arg.index] > 1;
+    }
+    if (!repeated) return add_comparisons(filter, active, comparisons);
+    for (const scmp_arg_cmp& one : comparisons) TRY(add_comparisons(filter, active, {&one, 1}));
+    return {};
+  }
+
+  static Result<void> add_comparisons(const Filter& filter, const ActiveRule& active,
+                                      std::span<const scmp_arg_cmp> comparisons) {
+    const int number = ::seccomp_syscall_resolve_name(active.rule->name.c_str());
+    int status = ::seccomp_rule_add_array(filter.get(), active.value, number,
+                                          static_cast<unsigned>(comparisons.size()), comparisons.data());
+    if (status == -EEXIST) return base::fail(ErrorCode::kConfigInvalid, "it contradicts an earlier rule");
+    if (status < 0) return std::unexpected(Error(Errno{-status}));
+    return {};
+  }
+
+  static scmp_compare comparison(SeccompOperator op) {
+    switch (op) {
+      case SeccompOperator::kNotEqual: return SCMP_CMP_NE;
+      case SeccompOperator::kLess: return SCMP_CMP_LT;
+      case SeccompOperator::kLessOrEqual: return SCMP_CMP_LE;
+      case SeccompOperator::kEqual: return SCMP_CMP_EQ;
+      case SeccompOperator::kGreaterOrEqual: return SCMP_CMP_GE;
+      case SeccompOperator::kGreater: return SCMP_CMP_GT;
+      case SeccompOperator::kMaskedEqual: return SCMP_CMP_MASKED_EQ;
+    }
+    return _SCMP_CMP_MIN;
+  }
+
+  const SeccompPolicy& policy_;
+  std::vector<std::string>* warnings_;
+  SeccompProgram program_;
+  uint32_t default_value_ = 0;
+  std::vector<Numbers> numbers_;  // the native architecture first: its tree is reached first
+  std::vector<ActiveRule> active_;
+};
+
+}  // namespace
+
+Result<SeccompProgram> compile_seccomp(const SeccompPolicy& policy, std::vector<std::string>* warnings) {
+  return Compiler(policy, warnings).compile();
+}
+
+}  // namespace cella::bpf
