@@ -4,6 +4,7 @@
 #include <sys/vfs.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/result.h"
 #include "cgroup/text.h"
@@ -146,7 +147,7 @@ Layout parse_layout(std::string_view mountinfo, std::string_view proc_self_cgrou
 
   Layout layout;
   bool v1 = false;
-  bool v2 = false;
+  std::optional<Hierarchy> v2;  // goes last
   // The hierarchies are those of /proc/self/cgroup: it has each once, with its controllers; mounts are matched to it.
   for (const OwnCgroup& own : parse_own(proc_self_cgroup)) {
     std::vector<std::string> controllers = split(own.controllers);
@@ -158,13 +159,17 @@ Layout parse_layout(std::string_view mountinfo, std::string_view proc_self_cgrou
       best = &mount;
     }
     if (best == nullptr) continue;
-    (own.controllers.empty() ? v2 : v1) = true;
-    if (controllers.empty()) controllers.emplace_back();
-    layout.hierarchies.push_back({std::string(own.controllers), std::move(controllers), unescape(best->point),
-                                  unescape(best->root), std::string(own.path)});
+    Hierarchy hierarchy{std::string(own.controllers), std::move(controllers), unescape(best->point),
+                        unescape(best->root), std::string(own.path)};
+    if (hierarchy.v2()) {
+      hierarchy.controllers.emplace_back();
+      v2 = std::move(hierarchy);
+    } else {
+      v1 = true;
+      layout.hierarchies.push_back(std::move(hierarchy));
+    }
   }
-  // The kernel lists hierarchies newest first, which puts the v2 one last: keep that, whatever it does.
-  std::stable_partition(layout.hierarchies.begin(), layout.hierarchies.end(), [](auto& h) { return !h.v2(); });
+  if (v2) layout.hierarchies.push_back(*v2);
   layout.kind = v1 ? (v2 ? Layout::kHybrid : Layout::kV1) : (v2 ? Layout::kV2 : Layout::kNone);
   return layout;
 }

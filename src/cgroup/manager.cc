@@ -42,8 +42,10 @@ Manager Manager::load(const Paths& paths, bool rootless) {
     if (same == by_path.end()) same = by_path.insert(by_path.end(), {path, {}});
     same->second.push_back(controller);
   }
+  // The map starts with the v2 one's "", which goes last.
+  bool v2_first = !by_path.empty() && by_path[0].second[0].empty();
+  if (v2_first) std::rotate(by_path.begin(), by_path.begin() + 1, by_path.end());
   for (auto& [path, controllers] : by_path) manager.groups_.emplace_back(std::move(controllers), path, "");
-  std::stable_partition(manager.groups_.begin(), manager.groups_.end(), [](auto& group) { return !group.v2(); });
   return manager;
 }
 
