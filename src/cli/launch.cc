@@ -52,7 +52,7 @@ Result<Launch> load_launch(const Factory& factory, const char* id, const CreateO
     return std::unexpected(std::move(error));
   }
   Launch launch{std::move(bundle.config), Process(std::move(*bundle.process))};
-  pass_listen_fds(launch.process);
+  TRY(pass_listen_fds(launch.process));
   TRY(apply(options, detached, launch.process));
   return launch;
 }
@@ -70,7 +70,7 @@ Result<int> print_plan(const PlanText& plan, DryRun dry_run) {
 Result<void> apply(const ProcessOptions& options, bool detached, Process& process) {
   process.pidfd_socket = options.pidfd_socket;
   process.pid_file = options.pid_file;
-  // A plan can be looked at without anybody listening for the terminal or passing the descriptors.
+  // A plan can be looked at without anybody listening for the terminal.
   if (options.dry_run == DryRun::kNo) {
     const bool hands_over_terminal = detached && process.config.terminal;
     if (hands_over_terminal && options.console_socket.empty()) {
@@ -79,29 +79,30 @@ Result<void> apply(const ProcessOptions& options, bool detached, Process& proces
     if (!hands_over_terminal && !options.console_socket.empty()) {
       return usage_error("cannot use a console socket with a process that is not detached or has no tty");
     }
-    TRY(pass_preserved_fds(process, options.preserve_fds));
   }
+  TRY(pass_fds(process, options.preserve_fds));
   process.console_socket = options.console_socket;
   process.keep_console = process.config.terminal && !detached;
   return {};
 }
 
-void pass_listen_fds(Process& process) {
-  const std::optional<uint32_t> count = number_from_environment("LISTEN_FDS");
-  const std::optional<uint32_t> pid = number_from_environment("LISTEN_PID");
-  if (count.value_or(0) == 0 || *count > INT_MAX - kFirstExtra || pid != static_cast<uint32_t>(::getpid())) return;
-  for (int i = 0; i < static_cast<int>(*count); ++i) process.extra_files.push_back(kFirstExtra + i);
-  process.config.env.push_back("LISTEN_FDS=" + std::to_string(*count));
+Result<void> pass_listen_fds(Process& process) {
+  const uint32_t count = number_from_environment("LISTEN_FDS").value_or(0);
+  if (count == 0 || number_from_environment("LISTEN_PID") != static_cast<uint32_t>(::getpid())) return {};
+  TRY(pass_fds(process, count));
+  process.config.env.push_back("LISTEN_FDS=" + std::to_string(count));
   process.config.env.push_back("LISTEN_PID=1");
-  if (const char* names = ::getenv("LISTEN_FDNAMES"))
+  if (const char* names = ::getenv("LISTEN_FDNAMES")) {
     process.config.env.push_back(std::string("LISTEN_FDNAMES=") + names);
+  }
+  return {};
 }
 
-Result<void> pass_preserved_fds(Process& process, uint32_t count) {
+Result<void> pass_fds(Process& process, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) {
     const int fd = kFirstExtra + static_cast<int>(process.extra_files.size());
     if (::fcntl(fd, F_GETFD) < 0) {
-      return system_error(errno, "preserving descriptor " + std::to_string(fd) + " (" + std::to_string(i + 1) + " of " +
+      return system_error(errno, "passing on descriptor " + std::to_string(fd) + " (" + std::to_string(i + 1) + " of " +
                                      std::to_string(count) + ")");
     }
     process.extra_files.push_back(fd);

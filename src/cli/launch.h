@@ -28,7 +28,7 @@ inline constexpr auto kProcessOptions = std::to_array<Option>({
      into<O, &O::console_socket>},
     {"pidfd-socket", nullptr, "PATH", "Unix socket that receives a pidfd of the process", into<O, &O::pidfd_socket>},
     {"pid-file", nullptr, "FILE", "write the pid of the process to FILE", into<O, &O::pid_file>},
-    {"preserve-fds", nullptr, "N", "pass N descriptors on, after stdio and those of $LISTEN_FDS",
+    {"preserve-fds", nullptr, "N", "pass on N more descriptors, besides stdio (and those of $LISTEN_FDS)",
      into<O, &O::preserve_fds>},
     {"dry-run", nullptr, "[=json]", "print what would be done, step by step, and do nothing", into<O, &O::dry_run>},
 });
@@ -64,8 +64,9 @@ Result<int> print_plan(const PlanText& plan, DryRun dry_run);
 // and nothing else may have one.
 Result<void> apply(const ProcessOptions& options, bool detached, Process& process);
 // The descriptors of socket activation, sd_listen_fds(3), and the variables that announce them inside.
-void pass_listen_fds(Process& process);
-Result<void> pass_preserved_fds(Process& process, uint32_t count);
+Result<void> pass_listen_fds(Process& process);
+// `count` more of the caller's descriptors, after those that are passed on already. They must be open.
+Result<void> pass_fds(Process& process, uint32_t count);
 
 // Waits for the started process as its shell would, and gives its exit status.
 Result<int> wait_in_foreground(Process& process);
