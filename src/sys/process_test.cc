@@ -21,6 +21,7 @@ TEST(CloneVfork, SharesMemoryAndGivesTheStatus) {
   SysResult<CloneResult> child = clone_vfork(0, -1, write_and_exit, &value);
   ASSERT_TRUE(child);
   EXPECT_EQ(value, 42);
+  EXPECT_TRUE(wait_readable(child->pidfd.get(), 1000).value());  // it lets us go on a moment before it ends
   EXPECT_TRUE(has_ended(child->pidfd.get()));
   int status = wait_for(child->pid).value();
   EXPECT_TRUE(WIFEXITED(status));
