@@ -17,7 +17,9 @@ struct Match {
   friend auto operator<=>(const Match&, const Match&) = default;
 };
 
-std::string number_text(int64_t number) { return number == kAnyDevice ? "*" : fmt::format("{}", number); }
+std::string number_text(int64_t number) {
+  return number == kAnyDevice ? "*" : fmt::format("{}", number);
+}
 
 std::string line_text(const Match& match, uint32_t access) {
   return fmt::format("{} {}:{} {}{}{}", match.type, number_text(match.major), number_text(match.minor),
@@ -25,8 +27,12 @@ std::string line_text(const Match& match, uint32_t access) {
                      (access & BPF_DEVCG_ACC_MKNOD) != 0 ? "m" : "");
 }
 
-bool covers(int64_t wide, int64_t narrow) { return wide == kAnyDevice || wide == narrow; }
-bool meet(int64_t a, int64_t b) { return covers(a, b) || covers(b, a); }
+bool covers(int64_t wide, int64_t narrow) {
+  return wide == kAnyDevice || wide == narrow;
+}
+bool meet(int64_t a, int64_t b) {
+  return covers(a, b) || covers(b, a);
+}
 
 // The controller's state.
 class Exceptions {
@@ -76,7 +82,8 @@ Result<void> check_device_rule(const DeviceRule& rule) {
     }
   }
   if (rule.permissions.find_first_not_of("rwm") != std::string::npos) {
-    return base::fail(ErrorCode::kConfigInvalid, "device rule: permissions \"{}\" are not of \"rwm\"", rule.permissions);
+    return base::fail(ErrorCode::kConfigInvalid, "device rule: permissions \"{}\" are not of \"rwm\"",
+                      rule.permissions);
   }
   return {};
 }
