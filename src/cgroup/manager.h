@@ -93,6 +93,8 @@ class Manager {
   Result<void> check_unused(Group& group);
   Result<void> apply_settings(const config::Resources& resources);
   Result<void> apply_devices(const config::Resources& resources);
+  bool v1_frozen();
+  Result<void> freeze_within(bool on, int64_t limit_milliseconds);
   Result<void> kill_once(int signal, bool& any);
 
   std::vector<Group> groups_;  // v1 first, the v2 one last
