@@ -61,8 +61,20 @@ Result<void> remove_exception(DeviceState& state, const Key& key, unsigned bits)
 
 Result<void> apply_rule(DeviceState& state, const config::Device& rule) {
   if (rule.type == 'a') {
-    state.allow_by_default = rule.allow;
-    state.exceptions.clear();
+    constexpr unsigned kEverything = 7;
+    unsigned access = rule.permissions.empty() ? kEverything : TRY(permission_bits(rule.permissions));
+    if (rule.major == config::kWildcard && rule.minor == config::kWildcard && access == kEverything) {
+      state.allow_by_default = rule.allow;
+      state.exceptions.clear();
+      return {};
+    }
+    // Less than everything is no default: the same rule for both types.
+    for (char type : {'b', 'c'}) {
+      config::Device one = rule;
+      one.type = type;
+      if (one.permissions.empty()) one.permissions = "rwm";
+      TRY(apply_rule(state, one));
+    }
     return {};
   }
   char type = rule.type == 'u' ? 'c' : rule.type;
