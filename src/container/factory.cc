@@ -165,7 +165,15 @@ std::string default_spec_json(bool rootless) {
   return oci::to_json(oci::default_spec(options));
 }
 
-std::optional<uint64_t> capability_bit(std::string_view name) { return config::capability_bit(name); }
+std::optional<uint64_t> capability_bit(std::string_view name) {
+  // "chown" and "cap_chown" as capsh(1) takes them, "CAP_CHOWN" as the specification writes it.
+  std::string full;
+  for (char c : name) full += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  if (!full.starts_with("CAP_")) full.insert(0, "CAP_");
+  std::optional<int> number = config::capability_from_name(full);
+  if (!number) return std::nullopt;
+  return uint64_t{1} << *number;
+}
 
 const char* version() { return CELLA_VERSION; }
 const char* oci_version() { return oci::kSpecVersion; }

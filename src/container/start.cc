@@ -22,16 +22,6 @@ namespace {
 
 using config::NamespaceType;
 
-// RFC 3339 with nanoseconds, UTC.
-std::string now() {
-  timespec time;
-  ::clock_gettime(CLOCK_REALTIME, &time);
-  tm parts;
-  ::gmtime_r(&time.tv_sec, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                     parts.tm_hour, parts.tm_min, parts.tm_sec, time.tv_nsec);
-}
-
 // What the container's own pid namespace calls the process: the last number of NSpid, proc_pid_status(5).
 int inner_pid(pid_t pid) {
   SysResult<std::string> status = sys::read_file(fmt::format("/proc/{}/status", pid).c_str());
@@ -136,7 +126,9 @@ class Start {
     state.id = container_.id();
     state.init_process_pid = pid;
     state.init_process_start = TRY(sys::process_stat(pid), "reading the start time of process {}", pid).start_time;
-    state.created = now();
+    timespec now;
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    state.created = config::rfc3339(now);
     state.config = config_;
     state.rootless = config_.rootless_euid;
     state.cgroup_paths = manager_->paths();
