@@ -32,10 +32,16 @@ def check(tmp_path, files):
     ("src/json/value.cc", "#include <rapidjson/reader.h>\n"),
     ("src/init/main.cc", '#include "plan/layout.h"\nlong r = syscall(1);\n'),
     ("src/plan/plan.cc", '// syscall(1) and #include "cli/x.h" in a comment\n/*\n#include "sys/fd.h"\n*/\n'),
+    ("src/plan/plan_test.cc", "long r = syscall(1);\n"),
     ("src/plan/plan.cc", "int n = read_syscall(1); x.syscall(2);\n"),
 ])
 def test_allowed(tmp_path, name, text):
     result = check(tmp_path, {name: text})
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_generated_header(tmp_path):
+    result = check(tmp_path, {"src/sys/x.cc": '#include "version.h"\n', "src/sys/version.h.in": "\n"})
     assert (result.returncode, result.stdout) == (0, "")
 
 
