@@ -16,14 +16,29 @@ struct Architecture {
   const char* libcontainer;
 };
 constexpr Architecture kArchitectures[] = {
-    {"SCMP_ARCH_X86", "x86"},           {"SCMP_ARCH_X86_64", "amd64"},        {"SCMP_ARCH_X32", "x32"},
-    {"SCMP_ARCH_ARM", "arm"},           {"SCMP_ARCH_AARCH64", "arm64"},       {"SCMP_ARCH_LOONGARCH64", "loong64"},
-    {"SCMP_ARCH_M68K", "m68k"},         {"SCMP_ARCH_MIPS", "mips"},           {"SCMP_ARCH_MIPS64", "mips64"},
-    {"SCMP_ARCH_MIPS64N32", "mips64n32"}, {"SCMP_ARCH_MIPSEL", "mipsel"},     {"SCMP_ARCH_MIPSEL64", "mipsel64"},
-    {"SCMP_ARCH_MIPSEL64N32", "mipsel64n32"}, {"SCMP_ARCH_PPC", "ppc"},       {"SCMP_ARCH_PPC64", "ppc64"},
-    {"SCMP_ARCH_PPC64LE", "ppc64le"},   {"SCMP_ARCH_S390", "s390"},           {"SCMP_ARCH_S390X", "s390x"},
-    {"SCMP_ARCH_SH", "sh"},             {"SCMP_ARCH_SHEB", "sheb"},           {"SCMP_ARCH_PARISC", "parisc"},
-    {"SCMP_ARCH_PARISC64", "parisc64"}, {"SCMP_ARCH_RISCV64", "riscv64"},
+    {"SCMP_ARCH_X86", "x86"},
+    {"SCMP_ARCH_X86_64", "amd64"},
+    {"SCMP_ARCH_X32", "x32"},
+    {"SCMP_ARCH_ARM", "arm"},
+    {"SCMP_ARCH_AARCH64", "arm64"},
+    {"SCMP_ARCH_LOONGARCH64", "loong64"},
+    {"SCMP_ARCH_M68K", "m68k"},
+    {"SCMP_ARCH_MIPS", "mips"},
+    {"SCMP_ARCH_MIPS64", "mips64"},
+    {"SCMP_ARCH_MIPS64N32", "mips64n32"},
+    {"SCMP_ARCH_MIPSEL", "mipsel"},
+    {"SCMP_ARCH_MIPSEL64", "mipsel64"},
+    {"SCMP_ARCH_MIPSEL64N32", "mipsel64n32"},
+    {"SCMP_ARCH_PPC", "ppc"},
+    {"SCMP_ARCH_PPC64", "ppc64"},
+    {"SCMP_ARCH_PPC64LE", "ppc64le"},
+    {"SCMP_ARCH_S390", "s390"},
+    {"SCMP_ARCH_S390X", "s390x"},
+    {"SCMP_ARCH_SH", "sh"},
+    {"SCMP_ARCH_SHEB", "sheb"},
+    {"SCMP_ARCH_PARISC", "parisc"},
+    {"SCMP_ARCH_PARISC64", "parisc64"},
+    {"SCMP_ARCH_RISCV64", "riscv64"},
 };
 
 std::span<const json::Field<Device>> rule_fields() {
@@ -59,8 +74,8 @@ void for_each_in_list(const std::string& list, F member) {
 
 std::span<const Number<SeccompAction>> numbers_of(json::Type<SeccompAction>) {
   static constexpr Number<SeccompAction> kNumbers[] = {
-      {1, SeccompAction::kKillThread}, {2, SeccompAction::kErrno},  {3, SeccompAction::kTrap},
-      {4, SeccompAction::kAllow},      {5, SeccompAction::kTrace},  {6, SeccompAction::kLog},
+      {1, SeccompAction::kKillThread}, {2, SeccompAction::kErrno},      {3, SeccompAction::kTrap},
+      {4, SeccompAction::kAllow},      {5, SeccompAction::kTrace},      {6, SeccompAction::kLog},
       {7, SeccompAction::kNotify},     {8, SeccompAction::kKillThread}, {9, SeccompAction::kKillProcess},
   };
   return kNumbers;
@@ -81,7 +96,9 @@ void CapabilityCodec::read(const Value& value, uint64_t& set, json::Report& repo
   set = capability_set(names);
 }
 
-void CapabilityCodec::write(uint64_t set, json::Writer& writer) { json::write(capability_names(set), writer); }
+void CapabilityCodec::write(uint64_t set, json::Writer& writer) {
+  json::write(capability_names(set), writer);
+}
 
 void RuneCodec::read(const Value& value, char& letter, json::Report& report, const json::Limits&) {
   int number = letter;

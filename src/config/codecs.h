@@ -15,7 +15,8 @@ namespace cella::config {
 // An optional whose absence is 0 in Go.
 template <typename T>
 struct ZeroIsAbsent {
-  static void read(const json::Value& value, std::optional<T>& target, json::Report& report, const json::Limits& limits) {
+  static void read(const json::Value& value, std::optional<T>& target, json::Report& report,
+                   const json::Limits& limits) {
     T number{};
     json::Codec<T>::read(value, number, report, limits);
     target = number == T{} ? std::nullopt : std::optional<T>(number);
@@ -58,7 +59,8 @@ struct NamespacesCodec {
 
 // An architecture of seccomp: libcontainer's name ("amd64"), where a Config has the specification's.
 struct ArchitecturesCodec {
-  static void read(const json::Value& value, std::vector<std::string>& names, json::Report& report, const json::Limits&);
+  static void read(const json::Value& value, std::vector<std::string>& names, json::Report& report,
+                   const json::Limits&);
   static void write(const std::vector<std::string>& names, json::Writer& writer);
   static bool is_empty(const std::vector<std::string>& names) { return names.empty(); }
 };

@@ -125,7 +125,8 @@ struct Codec<config::Mount> {
       form.attributes = config::RecursiveAttributes{.set = mount.rec_attr_set, .clear = mount.rec_attr_clear};
     }
     if (mount.idmap) {
-      form.id_mapping = config::MountIDMapping{mount.idmap_recursive, mount.idmap_userns_path, mount.uid_mappings, mount.gid_mappings};
+      form.id_mapping = config::MountIDMapping{mount.idmap_recursive, mount.idmap_userns_path, mount.uid_mappings,
+                                               mount.gid_mappings};
     }
     Codec<config::MountJson>::write(form, writer);
   }

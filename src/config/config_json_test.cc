@@ -75,8 +75,9 @@ TEST(ConfigJson, FormsOfLibcontainer) {
 }
 
 TEST(ConfigJson, ZeroIsNotSet) {
-  auto config = parse_config(R"({"cgroups":{"memory":0,"cpu_shares":0,"pids_limit":0,"oom_kill_disable":false,)"
-                             R"("memory_swappiness":null,"devices":null,"freezer":""},"mounts":null,"capabilities":null})");
+  auto config =
+      parse_config(R"({"cgroups":{"memory":0,"cpu_shares":0,"pids_limit":0,"oom_kill_disable":false,)"
+                   R"("memory_swappiness":null,"devices":null,"freezer":""},"mounts":null,"capabilities":null})");
   ASSERT_TRUE(config);
   const Resources& r = config->cgroups.resources;
   EXPECT_FALSE(r.memory || r.cpu_shares || r.pids_limit || r.oom_kill_disable || r.memory_swappiness);

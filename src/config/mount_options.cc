@@ -84,8 +84,8 @@ static_assert(is_sorted());
 
 const MountOption* find(std::string_view name) {
   const MountOption* end = std::end(kOptions);
-  const MountOption* option = std::lower_bound(
-      std::begin(kOptions), end, name, [](const MountOption& o, std::string_view n) { return o.name < n; });
+  const MountOption* option = std::lower_bound(std::begin(kOptions), end, name,
+                                               [](const MountOption& o, std::string_view n) { return o.name < n; });
   return option != end && option->name == name ? option : nullptr;
 }
 
@@ -97,7 +97,9 @@ void apply(const MountOption& option, uint64_t& set, uint64_t& cleared) {
 
 }  // namespace
 
-std::span<const MountOption> mount_options() { return kOptions; }
+std::span<const MountOption> mount_options() {
+  return kOptions;
+}
 
 void apply_mount_options(const std::vector<std::string>& options, Mount& mount) {
   for (const std::string& name : options) {
@@ -108,16 +110,23 @@ void apply_mount_options(const std::vector<std::string>& options, Mount& mount) 
       continue;
     }
     switch (option->kind) {
-      case MountOptionKind::kNothing: break;
-      case MountOptionKind::kFlag: apply(*option, mount.flags, mount.cleared_flags); break;
-      case MountOptionKind::kPropagation: mount.propagation_flags.push_back(option->value); break;
+      case MountOptionKind::kNothing:
+        break;
+      case MountOptionKind::kFlag:
+        apply(*option, mount.flags, mount.cleared_flags);
+        break;
+      case MountOptionKind::kPropagation:
+        mount.propagation_flags.push_back(option->value);
+        break;
       case MountOptionKind::kRecursiveAttribute:
         // The access times are one field of several bits: the kernel wants it cleared whole before any is set.
         if ((option->value & ~kAtimeMask) == 0) mount.rec_attr_set &= ~kAtimeMask;
         apply(*option, mount.rec_attr_set, mount.rec_attr_clear);
         if ((option->value & ~kAtimeMask) == 0) mount.rec_attr_clear |= kAtimeMask;
         break;
-      case MountOptionKind::kExtension: mount.extensions |= static_cast<int>(option->value); break;
+      case MountOptionKind::kExtension:
+        mount.extensions |= static_cast<int>(option->value);
+        break;
       case MountOptionKind::kIdmap:
         mount.idmap = true;
         mount.idmap_recursive = option->value != 0;

@@ -1,4 +1,5 @@
-// The mount options of the specification (config.md, "Mounts"), one table. What is in no line of it is the filesystem's.
+// The mount options of the specification (config.md, "Mounts"), one table. What is in no line of it is the
+// filesystem's.
 #pragma once
 
 #include <cstdint>

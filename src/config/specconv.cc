@@ -10,11 +10,13 @@
 namespace cella::config {
 namespace {
 
-constexpr NamespaceType kNamespaceTypes[] = {  // by oci::NamespaceType
-    NamespaceType::kPid,  NamespaceType::kNet,  NamespaceType::kMount,  NamespaceType::kIpc,
-    NamespaceType::kUts,  NamespaceType::kUser, NamespaceType::kCgroup, NamespaceType::kTime,
+constexpr NamespaceType kNamespaceTypes[] = {
+    // by oci::NamespaceType
+    NamespaceType::kPid, NamespaceType::kNet,  NamespaceType::kMount,  NamespaceType::kIpc,
+    NamespaceType::kUts, NamespaceType::kUser, NamespaceType::kCgroup, NamespaceType::kTime,
 };
-constexpr uint64_t kPropagations[] = {  // by oci::Propagation
+constexpr uint64_t kPropagations[] = {
+    // by oci::Propagation
     MS_PRIVATE, MS_PRIVATE | MS_REC, MS_SHARED,     MS_SHARED | MS_REC,
     MS_SLAVE,   MS_SLAVE | MS_REC,   MS_UNBINDABLE, MS_UNBINDABLE | MS_REC,
 };
@@ -49,8 +51,13 @@ uint64_t bits(const std::vector<Flag>& flags) {
 }
 
 Scheduler convert_scheduler(const oci::Scheduler& s) {
-  return {.policy = static_cast<uint32_t>(s.policy), .nice = s.nice, .priority = static_cast<uint32_t>(s.priority),
-          .flags = bits(s.flags), .runtime = s.runtime, .deadline = s.deadline, .period = s.period};
+  return {.policy = static_cast<uint32_t>(s.policy),
+          .nice = s.nice,
+          .priority = static_cast<uint32_t>(s.priority),
+          .flags = bits(s.flags),
+          .runtime = s.runtime,
+          .deadline = s.deadline,
+          .period = s.period};
 }
 
 std::vector<Device> convert_devices(const std::vector<oci::Device>& nodes) {
@@ -76,13 +83,15 @@ std::vector<Device> convert_devices(const std::vector<oci::Device>& nodes) {
 
 std::vector<Hook> convert_hooks(const std::vector<oci::Hook>& hooks) {
   std::vector<Hook> to;
-  for (const oci::Hook& hook : hooks) to.push_back({.path = hook.path, .args = hook.args, .env = hook.env, .timeout = hook.timeout});
+  for (const oci::Hook& hook : hooks)
+    to.push_back({.path = hook.path, .args = hook.args, .env = hook.env, .timeout = hook.timeout});
   return to;
 }
 
 void convert_linux(const oci::Linux& from, Config& config) {
   if (from.rootfs_propagation) config.root_propagation = kPropagations[static_cast<int>(*from.rootfs_propagation)];
-  for (const oci::Namespace& ns : from.namespaces) config.namespaces.add(kNamespaceTypes[static_cast<int>(ns.type)], ns.path);
+  for (const oci::Namespace& ns : from.namespaces)
+    config.namespaces.add(kNamespaceTypes[static_cast<int>(ns.type)], ns.path);
   if (config.namespaces.is_new(NamespaceType::kNet)) config.networks.emplace_back().type = std::string("loopback");
   config.uid_mappings = convert_id_maps(from.uid_mappings);
   config.gid_mappings = convert_id_maps(from.gid_mappings);
@@ -95,7 +104,8 @@ void convert_linux(const oci::Linux& from, Config& config) {
   if (from.seccomp) config.seccomp = convert_seccomp(*from.seccomp);
   if (from.intel_rdt) {
     const oci::IntelRdt& rdt = *from.intel_rdt;
-    config.intel_rdt = IntelRdt{rdt.clos_id, rdt.l3_cache_schema, rdt.mem_bw_schema, rdt.schemata, rdt.enable_monitoring};
+    config.intel_rdt =
+        IntelRdt{rdt.clos_id, rdt.l3_cache_schema, rdt.mem_bw_schema, rdt.schemata, rdt.enable_monitoring};
   }
   if (from.memory_policy) {
     config.memory_policy = MemoryPolicy{static_cast<int>(from.memory_policy->mode), from.memory_policy->nodes,
@@ -129,7 +139,8 @@ std::optional<int64_t> host_uid(const Config& config, uint32_t uid) {
 std::optional<int64_t> cgroup_owner(const oci::Spec& spec, const Config& config) {
   if (!config.namespaces.is_new(NamespaceType::kCgroup)) return std::nullopt;
   for (const Mount& mount : config.mounts) {
-    if (mount.source == "cgroup" && clean_path(mount.destination) == "/sys/fs/cgroup" && (mount.flags & MS_RDONLY) == 0) {
+    if (mount.source == "cgroup" && clean_path(mount.destination) == "/sys/fs/cgroup" &&
+        (mount.flags & MS_RDONLY) == 0) {
       return host_uid(config, spec.process ? spec.process->user.uid : 0);
     }
   }
@@ -175,7 +186,8 @@ std::string clean_path(std::string_view path) {
 
 std::vector<IDMap> convert_id_maps(const std::vector<oci::IDMapping>& mappings) {
   std::vector<IDMap> maps;
-  for (const oci::IDMapping& m : mappings) maps.push_back({.container_id = m.container_id, .host_id = m.host_id, .size = m.size});
+  for (const oci::IDMapping& m : mappings)
+    maps.push_back({.container_id = m.container_id, .host_id = m.host_id, .size = m.size});
   return maps;
 }
 
@@ -183,7 +195,8 @@ Seccomp convert_seccomp(const oci::Seccomp& from) {
   // The enums are the same two lists.
   static_assert(static_cast<int>(SeccompAction::kNotify) == static_cast<int>(oci::SeccompAction::kNotify) &&
                 static_cast<int>(SeccompAction::kErrno) == static_cast<int>(oci::SeccompAction::kErrno));
-  static_assert(static_cast<int>(SeccompOperator::kMaskedEqual) == static_cast<int>(oci::SeccompOperator::kMaskedEqual) &&
+  static_assert(static_cast<int>(SeccompOperator::kMaskedEqual) ==
+                    static_cast<int>(oci::SeccompOperator::kMaskedEqual) &&
                 static_cast<int>(SeccompOperator::kEqual) == static_cast<int>(oci::SeccompOperator::kEqual));
   Seccomp to;
   to.default_action = static_cast<SeccompAction>(from.default_action);
@@ -227,8 +240,10 @@ Result<ProcessConfig> process_from_spec(const oci::Process& from, std::vector<st
   if (!from.selinux_label.empty()) to.process_label = from.selinux_label;
   to.oom_score_adj = from.oom_score_adj;
   if (from.scheduler) to.scheduler = convert_scheduler(*from.scheduler);
-  if (from.io_priority) to.io_priority = IOPriority{static_cast<int>(from.io_priority->io_class), from.io_priority->priority};
-  if (const auto& affinity = from.exec_cpu_affinity; affinity && !(affinity->initial.empty() && affinity->final.empty())) {
+  if (from.io_priority)
+    to.io_priority = IOPriority{static_cast<int>(from.io_priority->io_class), from.io_priority->priority};
+  if (const auto& affinity = from.exec_cpu_affinity;
+      affinity && !(affinity->initial.empty() && affinity->final.empty())) {
     to.exec_cpu_affinity = CPUAffinity{affinity->initial, affinity->final};
   }
   return to;
@@ -246,7 +261,8 @@ Result<Converted> from_spec(const oci::Spec& spec, const SpecconvOptions& option
   config.hostname = spec.hostname;
   config.domainname = spec.domainname;
   if (spec.root) {
-    config.rootfs = clean_path(spec.root->path.starts_with('/') ? spec.root->path : options.bundle + "/" + spec.root->path);
+    config.rootfs =
+        clean_path(spec.root->path.starts_with('/') ? spec.root->path : options.bundle + "/" + spec.root->path);
     config.readonlyfs = spec.root->readonly;
   } else {
     report.fail_in("root", "is required on Linux");

@@ -1,8 +1,8 @@
 // specconv: an oci::Spec becomes a Config, as libcontainer's package of that name does it.
 //
-// Pure: what only the host knows (that a rootfs exists, the maps of a user namespace to join, whether a network namespace
-// to join is the host's own, which capabilities the kernel has) is checked when the Config is used. The Spec is one that
-// oci::parse_spec has accepted.
+// Pure: what only the host knows (that a rootfs exists, the maps of a user namespace to join, whether a network
+// namespace to join is the host's own, which capabilities the kernel has) is checked when the Config is used. The Spec
+// is one that oci::parse_spec has accepted.
 #pragma once
 
 #include <optional>
@@ -17,11 +17,11 @@
 namespace cella::config {
 
 struct SpecconvOptions {
-  std::string id;                // of the container: names its default cgroup
-  std::string bundle;            // absolute; relative paths of the Spec start here
-  bool rootless_euid = false;    // the caller is not root
+  std::string id;              // of the container: names its default cgroup
+  std::string bundle;          // absolute; relative paths of the Spec start here
+  bool rootless_euid = false;  // the caller is not root
   bool rootless_cgroups = false;
-  bool systemd_cgroup = false;   // cgroupsPath is "slice:prefix:name"
+  bool systemd_cgroup = false;  // cgroupsPath is "slice:prefix:name"
   bool no_pivot_root = false;
   bool no_new_keyring = false;
 };

@@ -32,7 +32,8 @@ void update_block_io(const oci::BlockIO& from, Resources& to) {
   set(from.leaf_weight, to.blkio_leaf_weight);
   if (!from.weight_device.empty()) to.blkio_weight_device.clear();
   for (const oci::WeightDevice& d : from.weight_device)
-    to.blkio_weight_device.push_back({.major = d.major, .minor = d.minor, .weight = d.weight, .leaf_weight = d.leaf_weight});
+    to.blkio_weight_device.push_back(
+        {.major = d.major, .minor = d.minor, .weight = d.weight, .leaf_weight = d.leaf_weight});
   auto throttle = [](const std::vector<oci::ThrottleDevice>& devices, std::vector<ThrottleDevice>& list) {
     if (!devices.empty()) list.clear();
     for (const oci::ThrottleDevice& d : devices) list.push_back({.major = d.major, .minor = d.minor, .rate = d.rate});
@@ -45,9 +46,8 @@ void update_block_io(const oci::BlockIO& from, Resources& to) {
 
 // At least three letters.
 bool is_property_name(std::string_view name) {
-  return name.size() >= 3 && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-  });
+  return name.size() >= 3 &&
+         std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); });
 }
 
 void convert_systemd(const oci::Spec& spec, const SpecconvOptions& options, Cgroup& cgroup, json::Report& report) {
@@ -106,11 +106,13 @@ void update_resources(const oci::Resources& from, Resources& to) {
   if (from.pids) set_even_zero(from.pids->limit, to.pids_limit);
   if (from.block_io) update_block_io(*from.block_io, to);
   if (!from.hugepage_limits.empty()) to.hugetlb_limit.clear();
-  for (const oci::HugepageLimit& limit : from.hugepage_limits) to.hugetlb_limit.push_back({limit.page_size, limit.limit});
+  for (const oci::HugepageLimit& limit : from.hugepage_limits)
+    to.hugetlb_limit.push_back({limit.page_size, limit.limit});
   if (from.network) {
     set(from.network->class_id, to.net_cls_classid);
     if (!from.network->priorities.empty()) to.net_prio_ifpriomap.clear();
-    for (const oci::InterfacePriority& p : from.network->priorities) to.net_prio_ifpriomap.push_back({p.name, p.priority});
+    for (const oci::InterfacePriority& p : from.network->priorities)
+      to.net_prio_ifpriomap.push_back({p.name, p.priority});
   }
   for (const auto& [name, limits] : from.rdma) to.rdma[name] = {limits.hca_handles, limits.hca_objects};
   for (const auto& [file, value] : from.unified) to.unified[file] = value;
@@ -127,7 +129,8 @@ Cgroup convert_cgroup(const oci::Spec& spec, const SpecconvOptions& options, jso
   } else {
     cgroup.path = "/" + options.id;
   }
-  if (spec.linux_config && spec.linux_config->resources) update_resources(*spec.linux_config->resources, cgroup.resources);
+  if (spec.linux_config && spec.linux_config->resources)
+    update_resources(*spec.linux_config->resources, cgroup.resources);
   for (const Device& rule : default_allowed_devices()) {
     bool overridden = false;  // by a node of the container's own at the same path
     if (spec.linux_config && !rule.path.empty()) {

@@ -43,7 +43,8 @@ TEST(Specconv, DefaultSpec) {
   EXPECT_EQ(config.version, "1.3.0");
   EXPECT_EQ(config.labels, std::vector<std::string>{"bundle=/bundle"});
   EXPECT_EQ(config.label("bundle"), "/bundle");
-  EXPECT_EQ(config.namespaces.clone_flags(), uint64_t{CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS});
+  EXPECT_EQ(config.namespaces.clone_flags(),
+            uint64_t{CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS});
   EXPECT_EQ(config.networks.at(0).type, "loopback");
   EXPECT_EQ(config.cgroups.path, "/web");
   EXPECT_EQ(config.root_propagation, 0u);
@@ -104,7 +105,8 @@ TEST(Specconv, Mounts) {
 }
 
 TEST(Specconv, IdmappedMounts) {
-  const std::string maps = R"("uidMappings":[{"containerID":0,"hostID":5,"size":1}],"gidMappings":[{"containerID":0,"hostID":6,"size":1}])";
+  const std::string maps =
+      R"("uidMappings":[{"containerID":0,"hostID":5,"size":1}],"gidMappings":[{"containerID":0,"hostID":6,"size":1}])";
   Mount m = mount_of(R"("source":"/s","options":["bind"],)" + maps);
   EXPECT_TRUE(m.idmap);
   EXPECT_FALSE(m.idmap_recursive);
@@ -134,7 +136,8 @@ TEST(Specconv, Refuses) {
   EXPECT_EQ(findings(convert(R"(,"annotations":{"org.systemd.property.a1":"x"})",
                              {.id = "a", .bundle = "/b", .systemd_cgroup = true})),
             "/annotations/org.systemd.property.a1 must be named after a systemd property: letters, at least three\n");
-  EXPECT_EQ(findings(convert(R"(,"linux":{"rootfsPropagation":"rprivate"})", {.id = "a", .bundle = "/b", .no_pivot_root = true})),
+  EXPECT_EQ(findings(convert(R"(,"linux":{"rootfsPropagation":"rprivate"})",
+                             {.id = "a", .bundle = "/b", .no_pivot_root = true})),
             "/linux/rootfsPropagation must not be private without pivot_root\n");
   EXPECT_EQ(findings(convert(R"(,"linux":{"namespaces":[{"type":"network"}],"netDevices":{"eth0":{}}})",
                              {.id = "a", .bundle = "/b", .rootless_euid = true})),
@@ -144,7 +147,8 @@ TEST(Specconv, Refuses) {
 TEST(Specconv, Cgroups) {
   EXPECT_EQ(convert(R"(,"linux":{"cgroupsPath":"a//b/"})")->config.cgroups.path, "/a/b");
   const SpecconvOptions systemd = {.id = "web", .bundle = "/b", .systemd_cgroup = true};
-  auto result = convert(R"(,"annotations":{"org.systemd.property.TimeoutStopSec":"5"},"linux":{"cgroupsPath":"a.slice:p:n"})", systemd);
+  auto result = convert(
+      R"(,"annotations":{"org.systemd.property.TimeoutStopSec":"5"},"linux":{"cgroupsPath":"a.slice:p:n"})", systemd);
   ASSERT_TRUE(result) << findings(result);
   const Cgroup& c = result->config.cgroups;
   EXPECT_EQ(c.parent + "|" + c.scope_prefix + "|" + c.name + "|" + c.path, "a.slice|p|n|");
@@ -168,12 +172,15 @@ TEST(Specconv, CgroupOwner) {
   EXPECT_EQ(convert(mounts + process +
                     R"(,"linux":{"namespaces":[{"type":"cgroup"},{"type":"user"}],)"
                     R"("uidMappings":[{"containerID":0,"hostID":1000,"size":10}],)"
-                    R"("gidMappings":[{"containerID":0,"hostID":1000,"size":10}]})")->config.cgroups.owner_uid, 1007);
+                    R"("gidMappings":[{"containerID":0,"hostID":1000,"size":10}]})")
+                ->config.cgroups.owner_uid,
+            1007);
 }
 
 TEST(Specconv, Devices) {
-  auto result = convert(R"(,"linux":{"devices":[{"path":"/dev/null","type":"u","major":1,"minor":3,"fileMode":8630,"uid":4},)"
-                        R"({"path":"/dev/pipe","type":"p"}]})");
+  auto result =
+      convert(R"(,"linux":{"devices":[{"path":"/dev/null","type":"u","major":1,"minor":3,"fileMode":8630,"uid":4},)"
+              R"({"path":"/dev/pipe","type":"p"}]})");
   ASSERT_TRUE(result) << findings(result);
   const std::vector<Device>& devices = result->config.devices;
   ASSERT_EQ(devices.size(), default_simple_devices().size() + 1);
@@ -187,11 +194,12 @@ TEST(Specconv, Devices) {
 }
 
 TEST(Specconv, Process) {
-  auto result = convert(R"(,"process":{"cwd":"/w","args":["a","b"],"terminal":true,"consoleSize":{"height":3,"width":4},)"
-                        R"("user":{"uid":1,"gid":2,"umask":18,"additionalGids":[3]},"oomScoreAdj":0,)"
-                        R"("capabilities":{"bounding":["CAP_CHOWN","CAP_NEW","CAP_CHECKPOINT_RESTORE"],"ambient":["CAP_NEW"]},)"
-                        R"("scheduler":{"policy":"SCHED_RR","priority":5,"flags":["SCHED_FLAG_RESET_ON_FORK","SCHED_FLAG_KEEP_POLICY"]},)"
-                        R"("ioPriority":{"class":"IOPRIO_CLASS_IDLE"},"execCPUAffinity":{"initial":"1"},"selinuxLabel":"l"})");
+  auto result = convert(
+      R"(,"process":{"cwd":"/w","args":["a","b"],"terminal":true,"consoleSize":{"height":3,"width":4},)"
+      R"("user":{"uid":1,"gid":2,"umask":18,"additionalGids":[3]},"oomScoreAdj":0,)"
+      R"("capabilities":{"bounding":["CAP_CHOWN","CAP_NEW","CAP_CHECKPOINT_RESTORE"],"ambient":["CAP_NEW"]},)"
+      R"("scheduler":{"policy":"SCHED_RR","priority":5,"flags":["SCHED_FLAG_RESET_ON_FORK","SCHED_FLAG_KEEP_POLICY"]},)"
+      R"("ioPriority":{"class":"IOPRIO_CLASS_IDLE"},"execCPUAffinity":{"initial":"1"},"selinuxLabel":"l"})");
   ASSERT_TRUE(result) << findings(result);
   const ProcessConfig& p = *result->process;
   EXPECT_EQ(p.console_height, 3);
@@ -222,15 +230,18 @@ TEST(Specconv, Seccomp) {
   EXPECT_EQ(s.syscalls[1].name, "b");
   EXPECT_EQ(s.syscalls[1].errno_ret, 5u);
   EXPECT_EQ(s.syscalls[1].args[0].op, SeccompOperator::kGreater);
-  EXPECT_TRUE(convert(R"(,"linux":{"seccomp":{"defaultAction":"SCMP_ACT_KILL","flags":[]}})")->config.seccomp->flags.empty());
+  EXPECT_TRUE(
+      convert(R"(,"linux":{"seccomp":{"defaultAction":"SCMP_ACT_KILL","flags":[]}})")->config.seccomp->flags.empty());
 }
 
 TEST(Specconv, LinuxFields) {
-  auto result = convert(R"(,"hooks":{"poststop":[{"path":"/h","args":["h"],"timeout":3}]},"annotations":{"k":"v"},)"
-                        R"("linux":{"rootfsPropagation":"shared","namespaces":[{"type":"time"},{"type":"pid","path":"/p"}],)"
-                        R"("timeOffsets":{"monotonic":{"secs":-1,"nanosecs":2}},"personality":{"domain":"LINUX32"},)"
-                        R"("memoryPolicy":{"mode":"MPOL_BIND","nodes":"0","flags":["MPOL_F_STATIC_NODES"]},)"
-                        R"("intelRdt":{"closID":"c"}})", {.id = "a", .bundle = "/b"});
+  auto result =
+      convert(R"(,"hooks":{"poststop":[{"path":"/h","args":["h"],"timeout":3}]},"annotations":{"k":"v"},)"
+              R"("linux":{"rootfsPropagation":"shared","namespaces":[{"type":"time"},{"type":"pid","path":"/p"}],)"
+              R"("timeOffsets":{"monotonic":{"secs":-1,"nanosecs":2}},"personality":{"domain":"LINUX32"},)"
+              R"("memoryPolicy":{"mode":"MPOL_BIND","nodes":"0","flags":["MPOL_F_STATIC_NODES"]},)"
+              R"("intelRdt":{"closID":"c"}})",
+              {.id = "a", .bundle = "/b"});
   ASSERT_TRUE(result) << findings(result);
   const Config& c = result->config;
   EXPECT_EQ(c.root_propagation, uint64_t{MS_SHARED});

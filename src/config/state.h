@@ -37,7 +37,7 @@ struct State {
   std::map<std::string, std::string> namespace_paths;  // by "NEWNET" …
   std::vector<std::string> external_descriptors;       // of stdin, stdout, stderr, for checkpoints
   std::string intel_rdt_path, intel_rdt_mon_path;
-  std::optional<CellaState> cella;                     // absent: written by runc
+  std::optional<CellaState> cella;  // absent: written by runc
 };
 
 std::string to_json(const State& state);

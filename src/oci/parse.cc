@@ -43,9 +43,8 @@ Result<Process> parse_process(std::string_view json_text, std::vector<Finding>* 
 }
 
 Result<Resources> parse_resources(std::string_view json_text, std::vector<Finding>* warnings) {
-  return parse<Resources>("the resources", json_text, warnings, [](const Resources& resources, json::Report& report) {
-    validate(resources, report, false);
-  });
+  return parse<Resources>("the resources", json_text, warnings,
+                          [](const Resources& resources, json::Report& report) { validate(resources, report, false); });
 }
 
 std::string to_json(const Spec& spec) {
