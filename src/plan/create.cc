@@ -108,7 +108,7 @@ void add_namespaces(Builder& b, uint32_t root_slot) {
   if (ancestry.forks) w.step(Op::kFork, {ancestry.fork}, "cloning into new namespaces");
   if (b.is_new(NamespaceType::kUser)) {
     b.built.user_maps = true;
-    w.step(Op::kSync, {static_cast<uint64_t>(SyncPoint::kUserMaps)});
+    add_sync(b, SyncPoint::kUserMaps);
   }
   if (b.has(NamespaceType::kUser)) w.step(Op::kRootIds, {0, 0}, "becoming root of the user namespace");
   w.step(Op::kNoDumpable);
@@ -158,6 +158,10 @@ Result<void> check_supported(const config::Config& config) {
 
 }  // namespace
 
+void add_sync(Builder& b, SyncPoint point) {
+  b.writer.step(Op::kSync, {static_cast<uint64_t>(point), kNoSlot, 0});
+}
+
 Result<Built> build_create(const config::Config& config, const config::ProcessConfig& process, const Facts& facts,
                            const StartOptions& options) {
   TRY(check_supported(config));
@@ -190,7 +194,7 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
   add_enter_root(b);
   add_root_protection(b);
   TRY(add_process(b));
-  w.step(Op::kSync, {static_cast<uint64_t>(SyncPoint::kReady)});
+  add_sync(b, SyncPoint::kReady);
   if (options.wait_for_start) {
     b.built.fifo = w.slot();
     w.step(Op::kWaitForStart, {b.built.fifo}, "waiting for start");
@@ -233,7 +237,7 @@ Result<Built> build_exec(const config::Config& config, const config::ProcessConf
     w.step(Op::kChroot, {}, "entering the root filesystem");
   }
   TRY(add_process(b));
-  w.step(Op::kSync, {static_cast<uint64_t>(SyncPoint::kReady)});
+  add_sync(b, SyncPoint::kReady);
   TRY(add_execution(b));
   b.built.plan = std::move(b.writer).finish();
   return std::move(b.built);

@@ -21,6 +21,9 @@ struct Builder {
   bool has(config::NamespaceType type) const { return config.namespaces.contains(type); }
 };
 
+// Stops at `point`, where nothing is received.
+void add_sync(Builder& b, SyncPoint point);
+
 // rootfs.cc: mounts, devices and links, before the new root is entered.
 Result<void> add_mounts(Builder& b);
 void add_devices(Builder& b);
