@@ -104,17 +104,26 @@ void add_namespaces(Builder& b, uint32_t root_slot) {
   b.built.forks = ancestry.forks;
   w.step(Op::kClone, {ancestry.clone}, "cloning init");
 
+  // Nothing in a namespace that is joined may look into this process while it is half inside (CVE-2016-9962). But the
+  // /proc files of an undumpable process are root's: an ordinary user could not write its id maps.
+  bool maps_own_ids = b.is_new(NamespaceType::kUser) && !b.facts.privileged;
+  if (!maps_own_ids) w.step(Op::kNoDumpable);
+  // For the same reason the offsets are written before root becomes the container's root, and by an ordinary user
+  // while it is dumpable.
+  auto add_time = [&] {
+    if (!b.is_new(NamespaceType::kTime)) return;
+    w.step(Op::kEnterTimeNamespace, {w.string(time_offsets(b.config))}, "entering a new time namespace");
+  };
+  if (b.facts.privileged) add_time();
   for (auto [slot, type] : joins) add_join(b, slot, type);
   if (ancestry.forks) w.step(Op::kFork, {ancestry.fork}, "cloning into new namespaces");
   if (b.is_new(NamespaceType::kUser)) {
     b.built.user_maps = true;
     add_sync(b, SyncPoint::kUserMaps);
   }
+  if (!b.facts.privileged) add_time();
   if (b.has(NamespaceType::kUser)) w.step(Op::kRootIds, {0, 0}, "becoming root of the user namespace");
-  w.step(Op::kNoDumpable);
-  if (b.config.namespaces.is_new(NamespaceType::kTime)) {
-    w.step(Op::kEnterTimeNamespace, {w.string(time_offsets(b.config))}, "entering a new time namespace");
-  }
+  if (maps_own_ids) w.step(Op::kNoDumpable);
   w.step(Op::kChangeDirectory, {root_slot}, "entering the directory of the root filesystem");
   uint64_t unshare = b.config.namespaces.clone_flags() & (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET);
   if (unshare != 0) w.step(Op::kUnshare, {unshare}, "creating namespaces");
