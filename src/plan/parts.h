@@ -18,6 +18,7 @@ struct Builder {
   std::unordered_map<const config::Mount*, uint32_t> tree_slots;  // bind sources that the launcher opens
 
   bool is_new(config::NamespaceType type) const { return config.namespaces.is_new(type); }
+  bool joins(config::NamespaceType type) const { return has(type) && !is_new(type); }
   bool has(config::NamespaceType type) const { return config.namespaces.contains(type); }
 };
 

@@ -231,7 +231,8 @@ void add_devices(Builder& b) {
 }
 
 void add_enter_root(Builder& b) {
-  if (!b.has(NamespaceType::kMount)) {
+  if (!b.is_new(NamespaceType::kMount)) {
+    // pivot_root(2) would take the root directory from under all who live in the namespace.
     b.writer.step(Op::kChroot, {}, "entering the root filesystem");
   } else if (b.config.no_pivot_root) {
     b.writer.step(Op::kMoveRoot, {}, "moving the root filesystem to /");
