@@ -163,9 +163,6 @@ Result<void> add_process(Builder& b) {
 Result<void> add_execution(Builder& b) {
   const config::ProcessConfig& process = b.process;
   Writer& w = b.writer;
-  if (b.options.init && b.config.parent_death_signal != 0) {
-    w.step(Op::kParentDeathSignal, {static_cast<uint64_t>(b.config.parent_death_signal)});
-  }
   TRY(add_labels(b));
   if (b.facts.seccomp && b.facts.seccomp->listener) b.built.listener_socket = w.slot();
   if (b.options.extra_files > 0) b.built.extra_first = w.slot(b.options.extra_files);
@@ -175,6 +172,11 @@ Result<void> add_execution(Builder& b) {
          {w.blob(bytes_of(process.additional_gids.data(), process.additional_gids.size() * sizeof(uint32_t)))},
          "setting the supplementary groups");
   w.step(Op::kIds, {process.uid, process.gid}, fmt::format("becoming user {}:{}", process.uid, process.gid));
+  // A change of ids would clear it, prctl(2).
+  if (b.options.init && b.config.parent_death_signal != 0) {
+    w.step(Op::kParentDeathSignal, {static_cast<uint64_t>(b.config.parent_death_signal)},
+           "asking for the parent death signal");
+  }
   w.step(Op::kWorkingDirectory, {w.string(process.cwd)}, fmt::format("changing the working directory to {}", process.cwd));
 
   auto add_capabilities = [&] {
