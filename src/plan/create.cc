@@ -226,6 +226,8 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
            fmt::format("making the working directory {}", b.process.cwd));
   }
   add_enter_root(b);
+  // Before anything is read-only, because a terminal may want a file for /dev/console.
+  add_stdio(b);
   add_root_protection(b);
   TRY(add_process(b));
   add_sync(b, SyncPoint::kReady);
@@ -267,6 +269,7 @@ Result<Built> build_exec(const config::Config& config, const config::ProcessConf
     w.step(Op::kRootDirectory, {}, "entering the root filesystem");
     w.step(Op::kChroot, {}, "entering the root filesystem");
   }
+  add_stdio(b);
   TRY(add_process(b));
   add_sync(b, SyncPoint::kReady);
   TRY(add_execution(b));

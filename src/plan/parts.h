@@ -32,7 +32,8 @@ void add_devices(Builder& b);
 void add_enter_root(Builder& b);
 void add_root_protection(Builder& b);
 
-// process.cc: attributes that can be set before start; and the last steps, which end in the program.
+// process.cc: the session and its terminal or standard streams; attributes that can be set before start; and the last steps, which end in the program.
+void add_stdio(Builder& b);
 Result<void> add_process(Builder& b);
 Result<void> add_affinity(Builder& b, const std::string& cpus);
 Result<void> add_execution(Builder& b);

@@ -127,9 +127,8 @@ config::ProcessConfig with_defaults(const config::ProcessConfig& process, const 
   return full;
 }
 
-Result<void> add_process(Builder& b) {
+void add_stdio(Builder& b) {
   const config::ProcessConfig& process = b.process;
-  if (process.args.empty()) return base::fail(ErrorCode::kConfigInvalid, "the process has no args: nothing to execute");
   b.writer.step(Op::kNewSession);
   if (process.terminal) {
     if (b.options.console_socket) b.built.console_socket = b.writer.slot();
@@ -141,6 +140,11 @@ Result<void> add_process(Builder& b) {
   } else {
     b.writer.step(Op::kOwnStdio, {process.uid}, "giving standard input, output and error to the process");
   }
+}
+
+Result<void> add_process(Builder& b) {
+  const config::ProcessConfig& process = b.process;
+  if (process.args.empty()) return base::fail(ErrorCode::kConfigInvalid, "the process has no args: nothing to execute");
   add_rlimits(b);
   add_scheduling(b);
   if (!b.options.init && process.exec_cpu_affinity) TRY(add_affinity(b, process.exec_cpu_affinity->final));
