@@ -10,6 +10,8 @@ namespace {
 using config::Namespace;
 using config::NamespaceType;
 
+constexpr size_t kMaxSize = size_t{64} << 20;  // far more than execve(2) takes, far less than an offset can say
+
 constexpr uint64_t bit(NamespaceType type) {
   switch (type) {
     case NamespaceType::kNet: return CLONE_NEWNET;
@@ -193,6 +195,29 @@ Result<void> check_supported(const config::Config& config) {
   return {};
 }
 
+Result<void> check_options(const StartOptions& options) {
+  constexpr uint32_t kMaxFiles = kMaxSlots / 2;
+  if (options.extra_files <= kMaxFiles) return {};
+  return base::fail(ErrorCode::kInvalidArgument, "{} files are to be passed to the process, {} at most can be",
+                    options.extra_files, kMaxFiles);
+}
+
+Result<Built> finish(Builder& b) {
+  if (const std::string* text = b.writer.cut_string()) {
+    return base::fail(ErrorCode::kConfigInvalid, "a string has a NUL character after \"{}\"", *text);
+  }
+  if (b.writer.slots_used() > kMaxSlots) {
+    return base::fail(ErrorCode::kConfigInvalid,
+                      "the mounts and namespaces need {} open descriptors, with {} files to be passed; {} at most can be",
+                      b.writer.slots_used(), b.options.extra_files, kMaxSlots);
+  }
+  if (b.writer.size() > kMaxSize) {
+    return base::fail(ErrorCode::kConfigInvalid, "the plan has {} bytes, more than {}", b.writer.size(), kMaxSize);
+  }
+  b.built.plan = std::move(b.writer).finish();
+  return std::move(b.built);
+}
+
 }  // namespace
 
 void add_sync(Builder& b, SyncPoint point) {
@@ -201,6 +226,7 @@ void add_sync(Builder& b, SyncPoint point) {
 
 Result<Built> build_create(const config::Config& config, const config::ProcessConfig& process, const Facts& facts,
                            const StartOptions& options) {
+  TRY(check_options(options));
   TRY(check_supported(config));
   Builder b{config, with_defaults(process, config), facts, options, {}, {}, {}};
   Writer& w = b.writer;
@@ -237,12 +263,12 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
   }
   add_hooks(b, hooks.start_container, "startContainer", b.built.hook_state_first + 1);
   TRY(add_execution(b));
-  b.built.plan = std::move(b.writer).finish();
-  return std::move(b.built);
+  return finish(b);
 }
 
 Result<Built> build_exec(const config::Config& config, const config::ProcessConfig& process, const Facts& facts,
                          const StartOptions& options) {
+  TRY(check_options(options));
   Builder b{config, with_defaults(process, config), facts, options, {}, {}, {}};
   Writer& w = b.writer;
 
@@ -273,8 +299,7 @@ Result<Built> build_exec(const config::Config& config, const config::ProcessConf
   TRY(add_process(b));
   add_sync(b, SyncPoint::kReady);
   TRY(add_execution(b));
-  b.built.plan = std::move(b.writer).finish();
-  return std::move(b.built);
+  return finish(b);
 }
 
 }  // namespace cella::plan
