@@ -10,6 +10,8 @@ namespace {
 using config::Namespace;
 using config::NamespaceType;
 
+constexpr size_t kMaxSize = size_t{64} << 20;  // far more than execve(2) takes, far less than an offset can say
+
 constexpr uint64_t bit(NamespaceType type) {
   switch (type) {
     case NamespaceType::kNet: return CLONE_NEWNET;
@@ -77,6 +79,24 @@ std::string time_offsets(const config::Config& config) {
   return text;
 }
 
+// The launcher opens the root filesystem, once, unless it is in a mount namespace that is still to be joined.
+uint32_t open_root(Builder& b) {
+  if (b.joins(NamespaceType::kMount)) return kNoSlot;
+  uint32_t slot = b.writer.slot();
+  b.writer.step(Op::kOpenDirectory, {slot, b.writer.string(b.config.rootfs)},
+                fmt::format("opening the root filesystem {}", b.config.rootfs));
+  return slot;
+}
+
+void enter_root_directory(Builder& b, uint32_t slot) {
+  std::string about = fmt::format("entering the directory of the root filesystem {}", b.config.rootfs);
+  if (slot != kNoSlot) {
+    b.writer.step(Op::kChangeDirectory, {slot}, about);
+  } else {
+    b.writer.step(Op::kWorkingDirectory, {b.writer.string(b.config.rootfs)}, about);
+  }
+}
+
 void add_cgroups(Builder& b) {
   if (!b.facts.join_v1_tasks) return;
   b.built.cgroup_count = 32;
@@ -86,11 +106,14 @@ void add_cgroups(Builder& b) {
 }
 
 // From the launcher's clone to a process that is in all its namespaces and its cgroup.
-void add_namespaces(Builder& b, uint32_t root_slot) {
+void add_namespaces(Builder& b) {
   Writer& w = b.writer;
+  uint32_t root_slot = open_root(b);
   auto joins = open_namespaces(b);
-  if (b.facts.privileged && b.is_new(NamespaceType::kUser)) {
-    // The container's root may not be able to walk to the sources of bind mounts.
+  // The container's root may not be able to walk to the sources of bind mounts; and below a shared root they are to
+  // stay shared with the host's.
+  bool needed = b.has(NamespaceType::kUser) || (b.config.root_propagation & MS_SHARED) != 0;
+  if (b.facts.privileged && needed && b.is_new(NamespaceType::kMount)) {
     for (const config::Mount& mount : b.config.mounts) {
       if ((mount.flags & MS_BIND) == 0) continue;
       uint32_t slot = w.slot();
@@ -104,18 +127,27 @@ void add_namespaces(Builder& b, uint32_t root_slot) {
   b.built.forks = ancestry.forks;
   w.step(Op::kClone, {ancestry.clone}, "cloning init");
 
+  // Nothing in a namespace that is joined may look into this process while it is half inside (CVE-2016-9962). But the
+  // /proc files of an undumpable process are root's: an ordinary user could not write its id maps.
+  bool maps_own_ids = b.is_new(NamespaceType::kUser) && !b.facts.privileged;
+  if (!maps_own_ids) w.step(Op::kNoDumpable);
+  // For the same reason the offsets are written before root becomes the container's root, and by an ordinary user
+  // while it is dumpable.
+  auto add_time = [&] {
+    if (!b.is_new(NamespaceType::kTime)) return;
+    w.step(Op::kEnterTimeNamespace, {w.string(time_offsets(b.config))}, "entering a new time namespace");
+  };
+  if (b.facts.privileged) add_time();
   for (auto [slot, type] : joins) add_join(b, slot, type);
   if (ancestry.forks) w.step(Op::kFork, {ancestry.fork}, "cloning into new namespaces");
   if (b.is_new(NamespaceType::kUser)) {
     b.built.user_maps = true;
-    w.step(Op::kSync, {static_cast<uint64_t>(SyncPoint::kUserMaps)});
+    add_sync(b, SyncPoint::kUserMaps);
   }
+  if (!b.facts.privileged) add_time();
   if (b.has(NamespaceType::kUser)) w.step(Op::kRootIds, {0, 0}, "becoming root of the user namespace");
-  w.step(Op::kNoDumpable);
-  if (b.config.namespaces.is_new(NamespaceType::kTime)) {
-    w.step(Op::kEnterTimeNamespace, {w.string(time_offsets(b.config))}, "entering a new time namespace");
-  }
-  w.step(Op::kChangeDirectory, {root_slot}, "entering the directory of the root filesystem");
+  if (maps_own_ids) w.step(Op::kNoDumpable);
+  enter_root_directory(b, root_slot);
   uint64_t unshare = b.config.namespaces.clone_flags() & (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET);
   if (unshare != 0) w.step(Op::kUnshare, {unshare}, "creating namespaces");
   if (b.is_new(NamespaceType::kNet)) w.step(Op::kLoopbackUp, {}, "bringing the loopback interface up");
@@ -128,11 +160,18 @@ void add_namespaces(Builder& b, uint32_t root_slot) {
   }
 }
 
+// Never shared: what is mounted from here on would appear on the host. The trees that are to stay shared with the
+// host's have been cloned before, and the root becomes shared at the end.
+uint64_t propagation_of(const config::Config& config) {
+  return MS_REC | (config.root_propagation & MS_PRIVATE ? MS_PRIVATE : MS_SLAVE);
+}
+
 void add_root(Builder& b) {
-  if (b.is_new(NamespaceType::kMount)) {
-    uint64_t propagation = b.config.root_propagation & ~static_cast<uint64_t>(MS_UNBINDABLE);
-    if (propagation == 0) propagation = MS_SLAVE | MS_REC;
-    b.writer.step(Op::kPropagation, {propagation | MS_REC}, "changing the mount propagation of /");
+  if (b.has(NamespaceType::kMount)) {
+    // The mounts of a namespace that is joined stay as they are: others live there.
+    if (b.is_new(NamespaceType::kMount)) {
+      b.writer.step(Op::kPropagation, {propagation_of(b.config)}, "changing the mount propagation of /");
+    }
     b.writer.step(Op::kRootMount, {}, fmt::format("bind mounting the root filesystem {}", b.config.rootfs));
   } else {
     b.writer.step(Op::kRootDirectory, {}, fmt::format("opening the root filesystem {}", b.config.rootfs));
@@ -156,19 +195,44 @@ Result<void> check_supported(const config::Config& config) {
   return {};
 }
 
+Result<void> check_options(const StartOptions& options) {
+  constexpr uint32_t kMaxFiles = kMaxSlots / 2;
+  if (options.extra_files <= kMaxFiles) return {};
+  return base::fail(ErrorCode::kInvalidArgument, "{} files are to be passed to the process, {} at most can be",
+                    options.extra_files, kMaxFiles);
+}
+
+Result<Built> finish(Builder& b) {
+  if (const std::string* text = b.writer.cut_string()) {
+    return base::fail(ErrorCode::kConfigInvalid, "a string has a NUL character after \"{}\"", *text);
+  }
+  if (b.writer.slots_used() > kMaxSlots) {
+    return base::fail(ErrorCode::kConfigInvalid,
+                      "the mounts and namespaces need {} open descriptors, with {} files to be passed; {} at most can be",
+                      b.writer.slots_used(), b.options.extra_files, kMaxSlots);
+  }
+  if (b.writer.size() > kMaxSize) {
+    return base::fail(ErrorCode::kConfigInvalid, "the plan has {} bytes, more than {}", b.writer.size(), kMaxSize);
+  }
+  b.built.plan = std::move(b.writer).finish();
+  return std::move(b.built);
+}
+
 }  // namespace
+
+void add_sync(Builder& b, SyncPoint point) {
+  b.writer.step(Op::kSync, {static_cast<uint64_t>(point), kNoSlot, 0});
+}
 
 Result<Built> build_create(const config::Config& config, const config::ProcessConfig& process, const Facts& facts,
                            const StartOptions& options) {
+  TRY(check_options(options));
   TRY(check_supported(config));
   Builder b{config, with_defaults(process, config), facts, options, {}, {}, {}};
   Writer& w = b.writer;
   const config::Hooks& hooks = config.hooks;
 
-  uint32_t root_slot = w.slot();
-  w.step(Op::kOpenDirectory, {root_slot, w.string(config.rootfs)},
-         fmt::format("opening the root filesystem {}", config.rootfs));
-  add_namespaces(b, root_slot);
+  add_namespaces(b);
   add_cgroups(b);
   if (b.is_new(NamespaceType::kCgroup)) w.step(Op::kUnshare, {CLONE_NEWCGROUP}, "creating the cgroup namespace");
 
@@ -188,30 +252,29 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
            fmt::format("making the working directory {}", b.process.cwd));
   }
   add_enter_root(b);
+  // Before anything is read-only, because a terminal may want a file for /dev/console.
+  add_stdio(b);
   add_root_protection(b);
   TRY(add_process(b));
-  w.step(Op::kSync, {static_cast<uint64_t>(SyncPoint::kReady)});
+  add_sync(b, SyncPoint::kReady);
   if (options.wait_for_start) {
     b.built.fifo = w.slot();
     w.step(Op::kWaitForStart, {b.built.fifo}, "waiting for start");
   }
   add_hooks(b, hooks.start_container, "startContainer", b.built.hook_state_first + 1);
   TRY(add_execution(b));
-  b.built.plan = std::move(b.writer).finish();
-  return std::move(b.built);
+  return finish(b);
 }
 
 Result<Built> build_exec(const config::Config& config, const config::ProcessConfig& process, const Facts& facts,
                          const StartOptions& options) {
+  TRY(check_options(options));
   Builder b{config, with_defaults(process, config), facts, options, {}, {}, {}};
   Writer& w = b.writer;
 
-  uint32_t root_slot = kNoSlot;
-  if (!b.has(NamespaceType::kMount)) {
-    root_slot = w.slot();
-    w.step(Op::kOpenDirectory, {root_slot, w.string(config.rootfs)},
-           fmt::format("opening the root filesystem {}", config.rootfs));
-  }
+  // The root directory of a mount namespace of the container's own is the container's; others it has only entered.
+  bool chroots = !b.is_new(NamespaceType::kMount);
+  uint32_t root_slot = chroots ? open_root(b) : kNoSlot;
   b.built.pidfd = w.slot();
   w.step(Op::kClone, {0}, "cloning init");
   // CVE-2016-9962: nothing in the container may look into this process while it is half inside. An ordinary user's
@@ -227,16 +290,16 @@ Result<Built> build_exec(const config::Config& config, const config::ProcessConf
     w.step(Op::kFork, {0}, "cloning into the container's pid namespace");
   }
   if (b.has(NamespaceType::kUser)) w.step(Op::kRootIds, {0, 0}, "becoming root of the user namespace");
-  if (root_slot != kNoSlot) {
-    w.step(Op::kChangeDirectory, {root_slot}, "entering the root filesystem");
+  if (chroots) {
+    enter_root_directory(b, root_slot);
     w.step(Op::kRootDirectory, {}, "entering the root filesystem");
     w.step(Op::kChroot, {}, "entering the root filesystem");
   }
+  add_stdio(b);
   TRY(add_process(b));
-  w.step(Op::kSync, {static_cast<uint64_t>(SyncPoint::kReady)});
+  add_sync(b, SyncPoint::kReady);
   TRY(add_execution(b));
-  b.built.plan = std::move(b.writer).finish();
-  return std::move(b.built);
+  return finish(b);
 }
 
 }  // namespace cella::plan

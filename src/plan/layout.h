@@ -42,7 +42,9 @@ struct Range {
   constexpr uint64_t to_arg() const { return static_cast<uint64_t>(offset) << 32 | count; }
 };
 
-inline constexpr uint32_t kMaxSlots = 160;
+// Namespaces, cgroups, bind sources of containers with a user namespace and passed files; a process has by default no
+// more than 1024 descriptors.
+inline constexpr uint32_t kMaxSlots = 512;
 inline constexpr uint32_t kNoSlot = ~0u;
 inline constexpr uint32_t kMagic = 0x616c6c65;
 

@@ -18,8 +18,12 @@ struct Builder {
   std::unordered_map<const config::Mount*, uint32_t> tree_slots;  // bind sources that the launcher opens
 
   bool is_new(config::NamespaceType type) const { return config.namespaces.is_new(type); }
+  bool joins(config::NamespaceType type) const { return has(type) && !is_new(type); }
   bool has(config::NamespaceType type) const { return config.namespaces.contains(type); }
 };
+
+// Stops at `point`, where nothing is received.
+void add_sync(Builder& b, SyncPoint point);
 
 // rootfs.cc: mounts, devices and links, before the new root is entered.
 Result<void> add_mounts(Builder& b);
@@ -28,7 +32,8 @@ void add_devices(Builder& b);
 void add_enter_root(Builder& b);
 void add_root_protection(Builder& b);
 
-// process.cc: attributes that can be set before start; and the last steps, which end in the program.
+// process.cc: the session and its terminal or standard streams; attributes that can be set before start; and the last steps, which end in the program.
+void add_stdio(Builder& b);
 Result<void> add_process(Builder& b);
 Result<void> add_affinity(Builder& b, const std::string& cpus);
 Result<void> add_execution(Builder& b);

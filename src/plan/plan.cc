@@ -30,6 +30,7 @@ void Writer::step(Op op, std::initializer_list<uint64_t> args, std::string_view 
 
 uint64_t Writer::string(std::string_view text) {
   if (text.empty()) return 0;
+  check(text);
   uint64_t offset = pool_.size();
   pool_.append(text);
   pool_.push_back('\0');
@@ -38,7 +39,10 @@ uint64_t Writer::string(std::string_view text) {
 
 uint64_t Writer::list(const std::vector<std::string>& strings) {
   Range range{static_cast<uint32_t>(pool_.size()), static_cast<uint32_t>(strings.size())};
-  for (const std::string& text : strings) pool_.append(text.c_str(), text.size() + 1);
+  for (const std::string& text : strings) {
+    check(text);
+    pool_.append(text.c_str(), text.size() + 1);
+  }
   return range.to_arg();
 }
 
@@ -47,6 +51,11 @@ uint64_t Writer::blob(std::string_view bytes) {
   Range range{static_cast<uint32_t>(pool_.size()), static_cast<uint32_t>(bytes.size())};
   pool_.append(bytes);
   return range.to_arg();
+}
+
+void Writer::check(std::string_view text) {
+  size_t nul = text.find('\0');
+  if (nul != text.npos && !cut_) cut_ = text.substr(0, nul);
 }
 
 uint32_t Writer::slot(uint32_t count) {

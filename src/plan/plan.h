@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,13 +44,19 @@ class Writer {
   // The next free slot, or the first of `count`.
   uint32_t slot(uint32_t count = 1);
   uint32_t slots_used() const { return slots_; }
+  // The first string that holds a NUL, which in the pool would end it, up to there; nullptr when there is none.
+  const std::string* cut_string() const { return cut_ ? &*cut_ : nullptr; }
+  size_t size() const { return sizeof(Header) + steps_.size() * sizeof(Step) + pool_.size() + 1; }
 
   Plan finish() &&;
 
  private:
   std::vector<Step> steps_;
   std::string pool_;
+  void check(std::string_view text);
+
   uint32_t slots_ = 0;
+  std::optional<std::string> cut_;
 };
 
 }  // namespace cella::plan

@@ -127,9 +127,8 @@ config::ProcessConfig with_defaults(const config::ProcessConfig& process, const 
   return full;
 }
 
-Result<void> add_process(Builder& b) {
+void add_stdio(Builder& b) {
   const config::ProcessConfig& process = b.process;
-  if (process.args.empty()) return base::fail(ErrorCode::kConfigInvalid, "the process has no args: nothing to execute");
   b.writer.step(Op::kNewSession);
   if (process.terminal) {
     if (b.options.console_socket) b.built.console_socket = b.writer.slot();
@@ -141,6 +140,11 @@ Result<void> add_process(Builder& b) {
   } else {
     b.writer.step(Op::kOwnStdio, {process.uid}, "giving standard input, output and error to the process");
   }
+}
+
+Result<void> add_process(Builder& b) {
+  const config::ProcessConfig& process = b.process;
+  if (process.args.empty()) return base::fail(ErrorCode::kConfigInvalid, "the process has no args: nothing to execute");
   add_rlimits(b);
   add_scheduling(b);
   if (!b.options.init && process.exec_cpu_affinity) TRY(add_affinity(b, process.exec_cpu_affinity->final));
@@ -163,9 +167,6 @@ Result<void> add_process(Builder& b) {
 Result<void> add_execution(Builder& b) {
   const config::ProcessConfig& process = b.process;
   Writer& w = b.writer;
-  if (b.options.init && b.config.parent_death_signal != 0) {
-    w.step(Op::kParentDeathSignal, {static_cast<uint64_t>(b.config.parent_death_signal)});
-  }
   TRY(add_labels(b));
   if (b.facts.seccomp && b.facts.seccomp->listener) b.built.listener_socket = w.slot();
   if (b.options.extra_files > 0) b.built.extra_first = w.slot(b.options.extra_files);
@@ -175,6 +176,11 @@ Result<void> add_execution(Builder& b) {
          {w.blob(bytes_of(process.additional_gids.data(), process.additional_gids.size() * sizeof(uint32_t)))},
          "setting the supplementary groups");
   w.step(Op::kIds, {process.uid, process.gid}, fmt::format("becoming user {}:{}", process.uid, process.gid));
+  // A change of ids would clear it, prctl(2).
+  if (b.options.init && b.config.parent_death_signal != 0) {
+    w.step(Op::kParentDeathSignal, {static_cast<uint64_t>(b.config.parent_death_signal)},
+           "asking for the parent death signal");
+  }
   w.step(Op::kWorkingDirectory, {w.string(process.cwd)}, fmt::format("changing the working directory to {}", process.cwd));
 
   auto add_capabilities = [&] {

@@ -84,14 +84,22 @@ std::string clean_path(const std::string& path) {
   return clean.empty() ? "/" : clean;
 }
 
-void add_propagation(Builder& b, const Mount& mount) {
+// What the options change on a clone of an existing mount.
+void add_attributes(Builder& b, const Mount& mount, const std::string& about) {
+  uint64_t set = attributes_of(mount.flags);
+  uint64_t clear = cleared_of(mount);
+  if (set != 0 || clear != 0) b.writer.step(Op::kMountAttributes, {set, clear, 0, 0}, about);
+}
+
+void add_propagation(Builder& b, const Mount& mount, const std::string& about) {
   for (uint64_t flags : mount.propagation_flags) {
-    b.writer.step(Op::kMountAttributes, {0, 0, flags & ~static_cast<uint64_t>(MS_REC), (flags & MS_REC) != 0});
+    b.writer.step(Op::kMountAttributes, {0, 0, flags & ~static_cast<uint64_t>(MS_REC), (flags & MS_REC) != 0},
+                  about);
   }
   if (mount.rec_attr_set != 0 || mount.rec_attr_clear != 0) {
     uint64_t clear = mount.rec_attr_clear;
     if ((mount.rec_attr_set | clear) & MOUNT_ATTR__ATIME) clear |= MOUNT_ATTR__ATIME;
-    b.writer.step(Op::kMountAttributes, {mount.rec_attr_set, clear, 0, 1});
+    b.writer.step(Op::kMountAttributes, {mount.rec_attr_set, clear, 0, 1}, about);
   }
 }
 
@@ -102,10 +110,8 @@ void add_bind(Builder& b, const Mount& mount, const std::string& target, uint32_
   } else {
     b.writer.step(Op::kCloneTree, {b.writer.string(mount.source), mount.flags & MS_REC ? kTreeRecursive : 0}, about);
   }
-  uint64_t set = attributes_of(mount.flags);
-  uint64_t clear = cleared_of(mount);
-  if (set != 0 || clear != 0) b.writer.step(Op::kMountAttributes, {set, clear, 0, 0}, about);
-  add_propagation(b, mount);
+  add_attributes(b, mount, about);
+  add_propagation(b, mount, about);
   b.writer.step(Op::kAttach, {b.writer.string(target), kAttachAuto, 0755}, about);
 }
 
@@ -127,7 +133,7 @@ void add_new_mount(Builder& b, const Mount& mount, const std::string& target) {
                 {b.writer.string(mount.device), b.writer.string(source), b.writer.list(options),
                  flags & (MS_RDONLY | MS_SYNCHRONOUS | MS_DIRSYNC | MS_MANDLOCK | MS_LAZYTIME), attributes_of(flags)},
                 about);
-  add_propagation(b, mount);
+  add_propagation(b, mount, about);
   uint64_t attach = 0;
   // CVE-2019-16884, CVE-2023-27561: an image must not redirect these with a link.
   if (mount.device == "proc" || mount.device == "sysfs") attach |= kAttachNoSymlink;
@@ -143,11 +149,13 @@ void add_cgroup_v1(Builder& b, const Mount& mount, const std::string& target) {
                 {b.writer.string("tmpfs"), b.writer.string("tmpfs"), b.writer.list({"mode=755"}), 0,
                  attributes & ~static_cast<uint64_t>(MOUNT_ATTR_RDONLY)},
                 about);
+  add_propagation(b, mount, about);
   b.writer.step(Op::kAttach, {b.writer.string(target), 0, 0755}, about);
   for (const CgroupMount& cgroup : b.facts.cgroup_mounts) {
     std::string path = target + "/" + cgroup.name;
     b.writer.step(Op::kCloneTree, {b.writer.string(cgroup.host_path), 0}, about);
-    if (attributes != 0) b.writer.step(Op::kMountAttributes, {attributes, 0, 0, 0}, about);
+    add_attributes(b, mount, about);
+    add_propagation(b, mount, about);
     b.writer.step(Op::kAttach, {b.writer.string(path), 0, 0755}, about);
     for (const std::string& alias : cgroup.aliases) {
       b.writer.step(Op::kSymlink, {b.writer.string(cgroup.name), b.writer.string(target + "/" + alias)}, about);
@@ -159,15 +167,17 @@ void add_cgroup_v2(Builder& b, const Mount& mount, const std::string& target) {
   std::string about = fmt::format("mounting the cgroup on {}", target);
   uint64_t attributes = attributes_of(mount.flags);
   if (b.is_new(NamespaceType::kCgroup) && (b.facts.privileged || b.is_new(NamespaceType::kUser))) {
-    b.writer.step(Op::kNewMount, {b.writer.string("cgroup2"), b.writer.string("cgroup"), b.writer.list({}), 0, attributes},
+    b.writer.step(Op::kNewMount,
+                  {b.writer.string("cgroup2"), b.writer.string("cgroup"), b.writer.list(split_options(mount.data)), 0,
+                   attributes},
                   about);
   } else {
     // Without a namespace of its own a fresh mount would show the host's tree.
     const std::string host = b.facts.cgroup_mounts.empty() ? "/sys/fs/cgroup" : b.facts.cgroup_mounts[0].host_path;
     b.writer.step(Op::kCloneTree, {b.writer.string(host), 0}, about);
-    if (attributes != 0) b.writer.step(Op::kMountAttributes, {attributes, 0, 0, 0}, about);
+    add_attributes(b, mount, about);
   }
-  add_propagation(b, mount);
+  add_propagation(b, mount, about);
   b.writer.step(Op::kAttach, {b.writer.string(target), 0, 0755}, about);
 }
 
@@ -231,7 +241,8 @@ void add_devices(Builder& b) {
 }
 
 void add_enter_root(Builder& b) {
-  if (!b.has(NamespaceType::kMount)) {
+  if (!b.is_new(NamespaceType::kMount)) {
+    // pivot_root(2) would take the root directory from under all who live in the namespace.
     b.writer.step(Op::kChroot, {}, "entering the root filesystem");
   } else if (b.config.no_pivot_root) {
     b.writer.step(Op::kMoveRoot, {}, "moving the root filesystem to /");

@@ -1,0 +1,18 @@
+// Names of the numbers in a Plan's arguments, for print.h. Private to plan/.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cella::plan {
+
+// The names of the set bits in `value`; bits without a name come last, as one hexadecimal number. `kind` is a kind of
+// ops.h that is a set: c m a t h k.
+std::vector<std::string> flag_names(char kind, uint64_t value);
+bool is_flag_kind(char kind);
+
+std::string rlimit_name(uint64_t resource);    // "RLIMIT_NOFILE"
+std::string sync_point_name(uint64_t point);   // "user-maps"
+
+}  // namespace cella::plan
