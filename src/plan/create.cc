@@ -195,6 +195,29 @@ Result<void> check_supported(const config::Config& config) {
   return {};
 }
 
+// What would otherwise reach the host, or be passed over in silence, without the namespace that it belongs to.
+Result<void> check_namespaces(const Builder& b) {
+  const config::Config& config = b.config;
+  auto needs = [](const char* what, const char* type) {
+    return base::fail(ErrorCode::kConfigInvalid, "{} needs a {} namespace", what, type);
+  };
+  if (!b.has(NamespaceType::kUts) && !config.hostname.empty()) return needs("hostname", "uts");
+  if (!b.has(NamespaceType::kUts) && !config.domainname.empty()) return needs("domainname", "uts");
+  if (!b.has(NamespaceType::kMount)) {
+    if (!config.mounts.empty()) return needs("mounting", "mount");
+    if (config.readonlyfs) return needs("a read-only root filesystem", "mount");
+    if (!config.mask_paths.empty()) return needs("masking paths", "mount");
+    if (!config.readonly_paths.empty()) return needs("making paths read-only", "mount");
+  }
+  if (!b.is_new(NamespaceType::kTime) && !config.time_offsets.empty()) return needs("setting time offsets", "new time");
+  if (!config.mount_label.empty() && !b.facts.selinux) {
+    return base::fail(ErrorCode::kUnsupported,
+                      "SELinux mount label \"{}\" is asked for, but SELinux is not enabled in this kernel",
+                      config.mount_label);
+  }
+  return {};
+}
+
 Result<void> check_options(const StartOptions& options) {
   constexpr uint32_t kMaxFiles = kMaxSlots / 2;
   if (options.extra_files <= kMaxFiles) return {};
@@ -229,6 +252,7 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
   TRY(check_options(options));
   TRY(check_supported(config));
   Builder b{config, with_defaults(process, config), facts, options, {}, {}, {}};
+  TRY(check_namespaces(b));
   Writer& w = b.writer;
   const config::Hooks& hooks = config.hooks;
 
@@ -254,7 +278,7 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
   add_enter_root(b);
   // Before anything is read-only, because a terminal may want a file for /dev/console.
   add_stdio(b);
-  add_root_protection(b);
+  TRY(add_root_protection(b));
   TRY(add_process(b));
   add_sync(b, SyncPoint::kReady);
   if (options.wait_for_start) {

@@ -30,7 +30,7 @@ Result<void> add_mounts(Builder& b);
 void add_devices(Builder& b);
 // Entering the new root, and what is done to it afterwards: read-only, masks, propagation.
 void add_enter_root(Builder& b);
-void add_root_protection(Builder& b);
+Result<void> add_root_protection(Builder& b);
 
 // process.cc: the session and its terminal or standard streams; attributes that can be set before start; and the last steps, which end in the program.
 void add_stdio(Builder& b);

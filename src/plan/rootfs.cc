@@ -187,6 +187,22 @@ bool dev_is_bind_mounted(const config::Config& config) {
   });
 }
 
+Result<void> add_sysctls(Builder& b) {
+  for (const auto& [key, value] : b.config.sysctl) {
+    // As in sysctl(8): the first of '.' and '/' is the separator, the other one then stands for it inside a name.
+    std::string path = key;
+    size_t separator = path.find_first_of("./");
+    if (separator != std::string::npos && path[separator] == '.') {
+      for (char& c : path) c = c == '.' ? '/' : c == '/' ? '.' : c;
+    }
+    if (("/" + path + "/").find("/../") != std::string::npos) {
+      return base::fail(ErrorCode::kConfigInvalid, "sysctl \"{}\" leads out of /proc/sys", key);
+    }
+    b.writer.step(Op::kSysctl, {b.writer.string(path), b.writer.string(value)}, fmt::format("setting sysctl {}", key));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> add_mounts(Builder& b) {
@@ -251,8 +267,8 @@ void add_enter_root(Builder& b) {
   }
 }
 
-void add_root_protection(Builder& b) {
-  if (!b.has(NamespaceType::kMount)) return;
+Result<void> add_root_protection(Builder& b) {
+  if (!b.has(NamespaceType::kMount)) return add_sysctls(b);
   for (const Mount& mount : b.config.mounts) {
     std::string target = clean_path(mount.destination);
     bool cgroup_v1 = mount.device == "cgroup" && !b.facts.cgroup_v2 && (mount.flags & MS_RDONLY) != 0;
@@ -267,21 +283,14 @@ void add_root_protection(Builder& b) {
   if (attributes != 0 || propagation != 0) {
     b.writer.step(Op::kRootAttributes, {attributes, propagation}, "changing the root filesystem's mount");
   }
-  for (const auto& [key, value] : b.config.sysctl) {
-    // As in sysctl(8): the first of '.' and '/' is the separator, the other one then stands for it inside a name.
-    std::string path = key;
-    size_t separator = path.find_first_of("./");
-    if (separator != std::string::npos && path[separator] == '.') {
-      for (char& c : path) c = c == '.' ? '/' : c == '/' ? '.' : c;
-    }
-    b.writer.step(Op::kSysctl, {b.writer.string(path), b.writer.string(value)}, fmt::format("setting sysctl {}", key));
-  }
+  TRY(add_sysctls(b));
   for (const std::string& path : b.config.readonly_paths) {
     b.writer.step(Op::kReadonlyPath, {b.writer.string(path)}, fmt::format("making {} read-only", path));
   }
   for (const std::string& path : b.config.mask_paths) {
     b.writer.step(Op::kMaskPath, {b.writer.string(path)}, fmt::format("masking {}", path));
   }
+  return {};
 }
 
 }  // namespace cella::plan
