@@ -56,6 +56,11 @@ class Start {
       // Nothing of it stays: what was made is removed in the opposite order.
       (void)manager_->kill_all(SIGKILL);
       (void)manager_->destroy();
+      // runtime.md, "Lifecycle": what fails after the first hook goes on with the poststop hooks.
+      if (hooks_have_run_) {
+        container_.warn_all(run_all_hooks(config_.hooks.poststop, "poststop",
+                                          hook_state(config_, container_.id(), "stopped", 0)));
+      }
     }
     return started;
   }
@@ -105,6 +110,7 @@ class Start {
 
   Result<std::vector<int>> run_runtime_hooks(pid_t pid) {
     const config::Hooks& hooks = config_.hooks;
+    hooks_have_run_ = true;
     oci::State state = hook_state(config_, container_.id(), "creating", pid);
     TRY(run_hooks(hooks.prestart, "prestart", state));
     TRY(run_hooks(hooks.create_runtime, "createRuntime", state));
@@ -150,6 +156,7 @@ class Start {
   std::optional<cgroup::Manager> manager_;
   std::vector<std::string> warnings_;
   std::vector<sys::FileDescriptor> documents_;
+  bool hooks_have_run_ = false;
 };
 
 Result<void> run_poststart(Container::Impl& container) {

@@ -38,7 +38,7 @@ constexpr Name kAttributeNames[] = {
 };
 constexpr Name kAttachNames[] = {
     {kAttachFile, "file"}, {kAttachAuto, "file or directory"}, {kAttachNoSymlink, "no symbolic links"},
-    {kAttachKeepMode, "keeping its mode"},
+    {kAttachKeepMode, "keeping its mode"}, {kAttachIsProc, "a procfs"}, {kAttachInProc, "in a procfs"},
 };
 constexpr Name kSeccompNames[] = {
     {SECCOMP_FILTER_FLAG_TSYNC, "tsync"},

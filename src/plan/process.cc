@@ -161,6 +161,8 @@ Result<void> add_process(Builder& b) {
   b.writer.step(Op::kFindProgram,
                 {b.writer.string(process.args[0]), b.writer.string(search_path(process)), b.writer.string(process.cwd)},
                 fmt::format("exec: \"{}\"", process.args[0]));
+  bool has_home = std::ranges::any_of(process.env, [](const std::string& entry) { return entry.starts_with("HOME="); });
+  if (!has_home) b.writer.step(Op::kHome, {process.uid}, "looking for the home directory");
   return {};
 }
 
