@@ -20,24 +20,32 @@ struct Name {
 };
 
 constexpr Name kCloneNames[] = {
-    {CLONE_NEWUSER, "user"}, {CLONE_NEWPID, "pid"},       {CLONE_NEWNS, "mount"}, {CLONE_NEWNET, "network"},
-    {CLONE_NEWIPC, "ipc"},   {CLONE_NEWUTS, "uts"},       {CLONE_NEWCGROUP, "cgroup"}, {CLONE_NEWTIME, "time"},
+    {CLONE_NEWUSER, "user"}, {CLONE_NEWPID, "pid"}, {CLONE_NEWNS, "mount"},      {CLONE_NEWNET, "network"},
+    {CLONE_NEWIPC, "ipc"},   {CLONE_NEWUTS, "uts"}, {CLONE_NEWCGROUP, "cgroup"}, {CLONE_NEWTIME, "time"},
 };
 constexpr Name kMountNames[] = {
-    {MS_RDONLY, "ro"},           {MS_SYNCHRONOUS, "sync"}, {MS_DIRSYNC, "dirsync"}, {MS_MANDLOCK, "mand"},
-    {MS_LAZYTIME, "lazytime"},   {MS_SHARED, "shared"},    {MS_SLAVE, "slave"},     {MS_PRIVATE, "private"},
-    {MS_UNBINDABLE, "unbindable"}, {MS_REC, "rec"},
+    {MS_RDONLY, "ro"},     {MS_SYNCHRONOUS, "sync"},  {MS_DIRSYNC, "dirsync"},
+    {MS_MANDLOCK, "mand"}, {MS_LAZYTIME, "lazytime"}, {MS_SHARED, "shared"},
+    {MS_SLAVE, "slave"},   {MS_PRIVATE, "private"},   {MS_UNBINDABLE, "unbindable"},
+    {MS_REC, "rec"},
 };
 // The access time is a field of its own inside: a value of it, or the whole field when it is cleared.
 constexpr Name kAttributeNames[] = {
-    {MOUNT_ATTR_RDONLY, "ro"},         {MOUNT_ATTR_NOSUID, "nosuid"},
-    {MOUNT_ATTR_NODEV, "nodev"},       {MOUNT_ATTR_NOEXEC, "noexec"},
-    {MOUNT_ATTR__ATIME, "atime"},      {MOUNT_ATTR_NOATIME, "noatime"},
-    {MOUNT_ATTR_STRICTATIME, "strictatime"}, {MOUNT_ATTR_NODIRATIME, "nodiratime"},
-    {MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"}, {MOUNT_ATTR_IDMAP, "idmap"},
+    {MOUNT_ATTR_RDONLY, "ro"},
+    {MOUNT_ATTR_NOSUID, "nosuid"},
+    {MOUNT_ATTR_NODEV, "nodev"},
+    {MOUNT_ATTR_NOEXEC, "noexec"},
+    {MOUNT_ATTR__ATIME, "atime"},
+    {MOUNT_ATTR_NOATIME, "noatime"},
+    {MOUNT_ATTR_STRICTATIME, "strictatime"},
+    {MOUNT_ATTR_NODIRATIME, "nodiratime"},
+    {MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"},
+    {MOUNT_ATTR_IDMAP, "idmap"},
 };
 constexpr Name kAttachNames[] = {
-    {kAttachFile, "file"}, {kAttachAuto, "file or directory"}, {kAttachNoSymlink, "no symbolic links"},
+    {kAttachFile, "file"},
+    {kAttachAuto, "file or directory"},
+    {kAttachNoSymlink, "no symbolic links"},
     {kAttachKeepMode, "keeping its mode"},
 };
 constexpr Name kSeccompNames[] = {
@@ -98,14 +106,14 @@ struct FlagKind {
   std::span<const Name> names;
 };
 constexpr FlagKind kFlagKinds[] = {
-    {'c', kCloneNames}, {'m', kMountNames},   {'a', kAttributeNames},
+    {'c', kCloneNames},  {'m', kMountNames},   {'a', kAttributeNames},
     {'t', kAttachNames}, {'h', kSeccompNames}, {'k', kCapabilityNames},
 };
 
 constexpr const char* kRlimitNames[] = {
-    "RLIMIT_CPU",    "RLIMIT_FSIZE",   "RLIMIT_DATA", "RLIMIT_STACK", "RLIMIT_CORE",       "RLIMIT_RSS",
-    "RLIMIT_NPROC",  "RLIMIT_NOFILE",  "RLIMIT_MEMLOCK", "RLIMIT_AS", "RLIMIT_LOCKS",      "RLIMIT_SIGPENDING",
-    "RLIMIT_MSGQUEUE", "RLIMIT_NICE",  "RLIMIT_RTPRIO", "RLIMIT_RTTIME",
+    "RLIMIT_CPU",      "RLIMIT_FSIZE",  "RLIMIT_DATA",    "RLIMIT_STACK",  "RLIMIT_CORE",  "RLIMIT_RSS",
+    "RLIMIT_NPROC",    "RLIMIT_NOFILE", "RLIMIT_MEMLOCK", "RLIMIT_AS",     "RLIMIT_LOCKS", "RLIMIT_SIGPENDING",
+    "RLIMIT_MSGQUEUE", "RLIMIT_NICE",   "RLIMIT_RTPRIO",  "RLIMIT_RTTIME",
 };
 static_assert(RLIMIT_NOFILE == 7 && RLIMIT_NPROC == 6 && RLIMIT_AS == 9);
 

@@ -10,7 +10,8 @@
 namespace cella::plan {
 namespace {
 
-// struct sched_attr of sched_setattr(2), its first version; glibc's and the kernel's headers cannot be included together.
+// struct sched_attr of sched_setattr(2), its first version; glibc's and the kernel's headers cannot be included
+// together.
 struct SchedAttr {
   uint32_t size;
   uint32_t policy;
@@ -21,7 +22,9 @@ struct SchedAttr {
 };
 static_assert(sizeof(SchedAttr) == 48);
 
-std::string_view bytes_of(const void* data, size_t size) { return {static_cast<const char*>(data), size}; }
+std::string_view bytes_of(const void* data, size_t size) {
+  return {static_cast<const char*>(data), size};
+}
 
 // "0-3,7" as a bit mask of little-endian 64-bit words, sched_setaffinity(2).
 Result<std::string> cpu_mask(const std::string& list) {
@@ -70,7 +73,7 @@ void add_rlimits(Builder& b) {
 
 void add_scheduling(Builder& b) {
   if (const auto& scheduler = b.process.scheduler) {
-    SchedAttr attributes = {sizeof attributes,  scheduler->policy,  scheduler->flags,    scheduler->nice,
+    SchedAttr attributes = {sizeof attributes,   scheduler->policy,  scheduler->flags,    scheduler->nice,
                             scheduler->priority, scheduler->runtime, scheduler->deadline, scheduler->period};
     b.writer.step(Op::kScheduler, {b.writer.blob(bytes_of(&attributes, sizeof attributes))}, "setting the scheduler");
   }
@@ -89,7 +92,8 @@ Result<void> add_labels(Builder& b) {
       return base::fail(ErrorCode::kUnsupported,
                         "AppArmor profile \"{}\" is asked for, but AppArmor is not enabled in this kernel", apparmor);
     }
-    b.writer.step(Op::kLabel, {b.writer.string("attr/apparmor/exec"), b.writer.string(fmt::format("exec {}", apparmor))},
+    b.writer.step(Op::kLabel,
+                  {b.writer.string("attr/apparmor/exec"), b.writer.string(fmt::format("exec {}", apparmor))},
                   fmt::format("applying AppArmor profile {}", apparmor));
   }
   if (!selinux.empty()) {
@@ -107,7 +111,7 @@ Result<void> add_labels(Builder& b) {
 
 Result<void> add_affinity(Builder& b, const std::string& cpus) {
   if (cpus.empty()) return {};
-  b.writer.step(Op::kAffinity, {b.writer.blob(TRY(cpu_mask(cpus)))}, "setting the CPU affinity");
+  b.writer.step(Op::kAffinity, { b.writer.blob(TRY(cpu_mask(cpus))) }, "setting the CPU affinity");
   return {};
 }
 
@@ -181,7 +185,8 @@ Result<void> add_execution(Builder& b) {
     w.step(Op::kParentDeathSignal, {static_cast<uint64_t>(b.config.parent_death_signal)},
            "asking for the parent death signal");
   }
-  w.step(Op::kWorkingDirectory, {w.string(process.cwd)}, fmt::format("changing the working directory to {}", process.cwd));
+  w.step(Op::kWorkingDirectory, {w.string(process.cwd)},
+         fmt::format("changing the working directory to {}", process.cwd));
 
   auto add_capabilities = [&] {
     const config::Capabilities& set = *process.capabilities;
