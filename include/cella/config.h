@@ -92,6 +92,7 @@ struct Mount {
   std::vector<IDMap> gid_mappings;
   bool idmap = false;                        // option "idmap" or "ridmap"
   bool idmap_recursive = false;
+  std::string idmap_userns_path;             // idmapped as this user namespace; instead of mappings
 };
 inline constexpr int kExtensionCopyUp = 1;   // EXT_COPYUP: "tmpcopyup"
 
@@ -172,6 +173,7 @@ struct Cgroup {
   std::map<std::string, std::string> paths;  // joined as they are, take precedence over path
   bool systemd = false;
   bool rootless = false;                     // permission errors are tolerated where nothing was asked for
+  std::optional<int64_t> owner_uid;          // who may use the container's cgroup v2 directory; a host uid
   std::vector<std::pair<std::string, std::string>> systemd_properties;  // org.systemd.property.*
   Resources resources;
 };

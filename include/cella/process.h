@@ -69,8 +69,25 @@ class Process {
 // 0…255 of a wait status as a shell gives it: the exit code, or 128 + the signal.
 int exit_code_of(int wait_status);
 
-// Runs until the process ends, as a foreground `run` or `exec` does: forwards signals to it, and with a kept console
-// puts the caller's terminal into raw mode, copies both ways and follows its size. Returns the wait status.
-Result<int> run_foreground(Process& process);
+// What a foreground `run` or `exec` does until its process ends: forwards signals to it, and with a kept console puts
+// the caller's terminal into raw mode, copies both ways and follows its size.
+//
+// Made before the process is started, because from then on signals are held back, so that none can end the caller and
+// leave the container behind. The destructor gives the calling thread its signal mask and the terminal its mode back.
+class Foreground {
+ public:
+  static Result<Foreground> prepare();
+  Foreground(Foreground&&) noexcept;
+  Foreground& operator=(Foreground&&) noexcept;
+  ~Foreground();
+
+  // Returns the wait status. The process must be a child of the caller.
+  Result<int> wait(Process& process);
+
+ private:
+  struct Impl;
+  explicit Foreground(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace cella

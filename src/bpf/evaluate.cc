@@ -8,7 +8,9 @@
 namespace cella::bpf {
 namespace {
 
-std::unexpected<Errno> invalid() { return std::unexpected(Errno{EINVAL}); }
+std::unexpected<Errno> invalid() {
+  return std::unexpected(Errno{EINVAL});
+}
 
 // Is this one of the instructions of seccomp_check_filter() in the kernel?
 bool known(uint16_t code) {
@@ -48,14 +50,22 @@ bool uses_memory(uint16_t code) {
 
 SysResult<uint32_t> arithmetic(int operation, uint32_t a, uint32_t b) {
   switch (operation) {
-    case BPF_ADD: return a + b;
-    case BPF_SUB: return a - b;
-    case BPF_MUL: return a * b;
-    case BPF_OR: return a | b;
-    case BPF_AND: return a & b;
-    case BPF_XOR: return a ^ b;
-    case BPF_LSH: return a << (b & 31);
-    case BPF_RSH: return a >> (b & 31);
+    case BPF_ADD:
+      return a + b;
+    case BPF_SUB:
+      return a - b;
+    case BPF_MUL:
+      return a * b;
+    case BPF_OR:
+      return a | b;
+    case BPF_AND:
+      return a & b;
+    case BPF_XOR:
+      return a ^ b;
+    case BPF_LSH:
+      return a << (b & 31);
+    case BPF_RSH:
+      return a >> (b & 31);
     case BPF_DIV:
       if (b == 0) return invalid();  // the kernel ends the program with 0, KILL_THREAD; nobody means that
       return a / b;
@@ -65,10 +75,14 @@ SysResult<uint32_t> arithmetic(int operation, uint32_t a, uint32_t b) {
 
 bool compare(int operation, uint32_t a, uint32_t b) {
   switch (operation) {
-    case BPF_JEQ: return a == b;
-    case BPF_JGT: return a > b;
-    case BPF_JGE: return a >= b;
-    default: return (a & b) != 0;
+    case BPF_JEQ:
+      return a == b;
+    case BPF_JGT:
+      return a > b;
+    case BPF_JGE:
+      return a >= b;
+    default:
+      return (a & b) != 0;
   }
 }
 
@@ -80,7 +94,8 @@ SysResult<void> check_seccomp_program(std::span<const sock_filter> program) {
     const sock_filter& insn = program[i];
     const size_t left = program.size() - i - 1;
     if (!known(insn.code)) return invalid();
-    if (insn.code == (BPF_LD | BPF_W | BPF_ABS) && (insn.k >= sizeof(seccomp_data) || insn.k % 4 != 0)) return invalid();
+    if (insn.code == (BPF_LD | BPF_W | BPF_ABS) && (insn.k >= sizeof(seccomp_data) || insn.k % 4 != 0))
+      return invalid();
     if (uses_memory(insn.code) && insn.k >= BPF_MEMWORDS) return invalid();
     if (insn.code == (BPF_ALU | BPF_DIV | BPF_K) && insn.k == 0) return invalid();
     if (insn.code == (BPF_JMP | BPF_JA)) {
@@ -106,20 +121,46 @@ SysResult<Evaluation> evaluate(std::span<const sock_filter> program, const secco
       case BPF_LD | BPF_W | BPF_ABS:
         std::memcpy(&a, reinterpret_cast<const char*>(&data) + insn.k, sizeof a);
         continue;
-      case BPF_LD | BPF_W | BPF_LEN: a = sizeof data; continue;
-      case BPF_LDX | BPF_W | BPF_LEN: x = sizeof data; continue;
-      case BPF_LD | BPF_IMM: a = insn.k; continue;
-      case BPF_LDX | BPF_IMM: x = insn.k; continue;
-      case BPF_LD | BPF_MEM: a = memory[insn.k]; continue;
-      case BPF_LDX | BPF_MEM: x = memory[insn.k]; continue;
-      case BPF_ST: memory[insn.k] = a; continue;
-      case BPF_STX: memory[insn.k] = x; continue;
-      case BPF_MISC | BPF_TAX: x = a; continue;
-      case BPF_MISC | BPF_TXA: a = x; continue;
-      case BPF_RET | BPF_K: return Evaluation{insn.k, steps};
-      case BPF_RET | BPF_A: return Evaluation{a, steps};
-      case BPF_ALU | BPF_NEG: a = -a; continue;
-      case BPF_JMP | BPF_JA: pc += insn.k; continue;
+      case BPF_LD | BPF_W | BPF_LEN:
+        a = sizeof data;
+        continue;
+      case BPF_LDX | BPF_W | BPF_LEN:
+        x = sizeof data;
+        continue;
+      case BPF_LD | BPF_IMM:
+        a = insn.k;
+        continue;
+      case BPF_LDX | BPF_IMM:
+        x = insn.k;
+        continue;
+      case BPF_LD | BPF_MEM:
+        a = memory[insn.k];
+        continue;
+      case BPF_LDX | BPF_MEM:
+        x = memory[insn.k];
+        continue;
+      case BPF_ST:
+        memory[insn.k] = a;
+        continue;
+      case BPF_STX:
+        memory[insn.k] = x;
+        continue;
+      case BPF_MISC | BPF_TAX:
+        x = a;
+        continue;
+      case BPF_MISC | BPF_TXA:
+        a = x;
+        continue;
+      case BPF_RET | BPF_K:
+        return Evaluation{insn.k, steps};
+      case BPF_RET | BPF_A:
+        return Evaluation{a, steps};
+      case BPF_ALU | BPF_NEG:
+        a = -a;
+        continue;
+      case BPF_JMP | BPF_JA:
+        pc += insn.k;
+        continue;
     }
     const uint32_t operand = BPF_SRC(insn.code) == BPF_X ? x : insn.k;
     if (BPF_CLASS(insn.code) == BPF_ALU) {
@@ -165,13 +206,26 @@ SysResult<Evaluation> evaluate(std::span<const bpf_insn> program, const bpf_cgro
     }
     bool jump = false;
     switch (insn.code) {
-      case BPF_JMP | BPF_JA: jump = true; break;
-      case BPF_JMP | BPF_JNE | BPF_K: jump = to != immediate; break;
-      case BPF_JMP | BPF_JEQ | BPF_K: jump = to == immediate; break;
-      case BPF_JMP | BPF_JSET | BPF_K: jump = (to & immediate) != 0; break;
-      case BPF_ALU64 | BPF_AND | BPF_K: to &= immediate; break;
-      case BPF_ALU64 | BPF_RSH | BPF_K: to >>= insn.imm & 63; break;
-      default: return invalid();
+      case BPF_JMP | BPF_JA:
+        jump = true;
+        break;
+      case BPF_JMP | BPF_JNE | BPF_K:
+        jump = to != immediate;
+        break;
+      case BPF_JMP | BPF_JEQ | BPF_K:
+        jump = to == immediate;
+        break;
+      case BPF_JMP | BPF_JSET | BPF_K:
+        jump = (to & immediate) != 0;
+        break;
+      case BPF_ALU64 | BPF_AND | BPF_K:
+        to &= immediate;
+        break;
+      case BPF_ALU64 | BPF_RSH | BPF_K:
+        to >>= insn.imm & 63;
+        break;
+      default:
+        return invalid();
     }
     if (insn.code != (BPF_JMP | BPF_JA) && !to_written) return invalid();
     if (jump) {

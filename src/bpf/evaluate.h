@@ -1,5 +1,5 @@
-// Evaluators of BPF programs, in process: for tests, and for explaining a filter to a user. Not a verifier of eBPF: only
-// what device_program.h emits is understood.
+// Evaluators of BPF programs, in process: for tests, and for explaining a filter to a user. Not a verifier of eBPF:
+// only what device_program.h emits is understood.
 #pragma once
 
 #include <linux/bpf.h>
@@ -25,8 +25,8 @@ SysResult<void> check_seccomp_program(std::span<const sock_filter> program);
 // Checks the program, then runs it. EINVAL when the kernel would refuse the program.
 SysResult<Evaluation> evaluate(std::span<const sock_filter> program, const seccomp_data& data);
 
-// Runs a BPF_PROG_TYPE_CGROUP_DEVICE program. EINVAL for an instruction it does not know, a jump backwards or out of the
-// program, a register read before it is written, or an end without BPF_EXIT.
+// Runs a BPF_PROG_TYPE_CGROUP_DEVICE program. EINVAL for an instruction it does not know, a jump backwards or out of
+// the program, a register read before it is written, or an end without BPF_EXIT.
 SysResult<Evaluation> evaluate(std::span<const bpf_insn> program, const bpf_cgroup_dev_ctx& context);
 
 }  // namespace cella::bpf

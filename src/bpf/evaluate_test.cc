@@ -15,16 +15,16 @@ constexpr sock_filter kDone = {kReturn, 0, 0, 1};
 TEST(Evaluate, RefusesWhatTheKernelRefuses) {
   const std::vector<sock_filter> bad[] = {
       {},
-      {{kLoad, 0, 0, 0}},                                        // no return
-      {{kLoad, 0, 0, 2}, kDone},                                 // not aligned
-      {{kLoad, 0, 0, 64}, kDone},                                // beyond seccomp_data
-      {{BPF_LD | BPF_H | BPF_ABS, 0, 0, 0}, kDone},              // not a word
-      {{BPF_LD | BPF_W | BPF_IND, 0, 0, 0}, kDone},              // packets only
-      {{kJump, 0, 0, 1}, kDone},                                 // out of the program
-      {{kJump, 0, 0, 0xffffffff}, kDone},                        // backwards
+      {{kLoad, 0, 0, 0}},                            // no return
+      {{kLoad, 0, 0, 2}, kDone},                     // not aligned
+      {{kLoad, 0, 0, 64}, kDone},                    // beyond seccomp_data
+      {{BPF_LD | BPF_H | BPF_ABS, 0, 0, 0}, kDone},  // not a word
+      {{BPF_LD | BPF_W | BPF_IND, 0, 0, 0}, kDone},  // packets only
+      {{kJump, 0, 0, 1}, kDone},                     // out of the program
+      {{kJump, 0, 0, 0xffffffff}, kDone},            // backwards
       {{BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0}, kDone},
       {{BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0}, kDone},
-      {{BPF_ST, 0, 0, 16}, kDone},                               // no such cell
+      {{BPF_ST, 0, 0, 16}, kDone},  // no such cell
       {{BPF_ALU | BPF_DIV | BPF_K, 0, 0, 0}, kDone},
       {{BPF_ALU | BPF_MOD | BPF_K, 0, 0, 3}, kDone},
       {{0xffff, 0, 0, 0}, kDone},
@@ -81,12 +81,12 @@ TEST(Evaluate, RefusesDeviceProgramsItDoesNotUnderstand) {
   const bpf_insn zero = {BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0};
   const std::vector<bpf_insn> bad[] = {
       {},
-      {exit},                                                        // R0 not written
-      {zero},                                                        // no exit
+      {exit},  // R0 not written
+      {zero},  // no exit
       {{BPF_JMP | BPF_JA, 0, 0, -1, 0}, zero, exit},
       {{BPF_JMP | BPF_JA, 0, 0, 5, 0}, zero, exit},
-      {{BPF_ALU64 | BPF_AND | BPF_K, 2, 0, 0, 1}, zero, exit},       // R2 not written
-      {{BPF_LDX | BPF_MEM | BPF_W, 2, 1, 12, 0}, zero, exit},        // beyond the context
+      {{BPF_ALU64 | BPF_AND | BPF_K, 2, 0, 0, 1}, zero, exit},  // R2 not written
+      {{BPF_LDX | BPF_MEM | BPF_W, 2, 1, 12, 0}, zero, exit},   // beyond the context
       {{BPF_JMP | BPF_CALL, 0, 0, 0, 1}, zero, exit},
   };
   for (const auto& program : bad) EXPECT_FALSE(evaluate(program, bpf_cgroup_dev_ctx{}).has_value()) << dump(program);
@@ -104,8 +104,7 @@ TEST(Dump, OneLineAnInstruction) {
                                         {BPF_JMP | BPF_JNE | BPF_K, 4, 0, 1, 8},
                                         {BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 1},
                                         {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
-  EXPECT_EQ(dump(device),
-            "   0: r4 = *(u32 *)(r1 + 4)\n   1: if r4 != 8 goto 3\n   2: r0 = 1\n   3: exit\n");
+  EXPECT_EQ(dump(device), "   0: r4 = *(u32 *)(r1 + 4)\n   1: if r4 != 8 goto 3\n   2: r0 = 1\n   3: exit\n");
 }
 
 }  // namespace

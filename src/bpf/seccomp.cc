@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <unordered_map>
+#include <utility>
 
 #include "base/result.h"
 #include "bpf/syscall_tree.h"
@@ -23,11 +23,10 @@ constexpr uint32_t kEnosys = SECCOMP_RET_ERRNO | ENOSYS;
 // What socketcall(2) and ipc(2) multiplex, with themselves. A rule for one of these has two places in the filter of an
 // architecture that has the multiplexers.
 constexpr std::string_view kMultiplexed[] = {
-    "accept",  "accept4",    "bind",     "connect", "getpeername", "getsockname", "getsockopt", "ipc",
-    "listen",  "msgctl",     "msgget",   "msgrcv",  "msgsnd",      "recv",        "recvfrom",   "recvmmsg",
-    "recvmsg", "semctl",     "semget",   "semop",   "semtimedop",  "send",        "sendmmsg",   "sendmsg",
-    "sendto",  "setsockopt", "shmat",    "shmctl",  "shmdt",       "shmget",      "shutdown",   "socket",
-    "socketcall", "socketpair",
+    "accept", "accept4", "bind",       "connect",  "getpeername", "getsockname", "getsockopt", "ipc",        "listen",
+    "msgctl", "msgget",  "msgrcv",     "msgsnd",   "recv",        "recvfrom",    "recvmmsg",   "recvmsg",    "semctl",
+    "semget", "semop",   "semtimedop", "send",     "sendmmsg",    "sendmsg",     "sendto",     "setsockopt", "shmat",
+    "shmctl", "shmdt",   "shmget",     "shutdown", "socket",      "socketcall",  "socketpair",
 };
 
 bool is_multiplexed(std::string_view name) {
@@ -42,22 +41,20 @@ using Filter = std::unique_ptr<void, ReleaseFilter>;
 // A rule of the policy that has an effect.
 struct ActiveRule {
   const SeccompRule* rule;
-  uint32_t value;  // SECCOMP_RET_*
+  uint32_t value;    // SECCOMP_RET_*
+  bool multiplexed;  // where there are multiplexers
 };
 
 // What the policy says on one architecture.
 struct Numbers {
   const SeccompArchitecture* architecture = nullptr;
-  std::unordered_map<uint32_t, size_t> simple = {};  // number → index of the active rule that decides it
-  std::vector<uint32_t> solved = {};                 // numbers left to libseccomp
-  std::vector<bool> solve = {};                      // by active rule: libseccomp needs it
-  bool multiplexed = false;                          // some rule is about what a multiplexer serves
-  int largest = 0;                                   // of all numbers that the policy names, active or not
+  std::vector<int> of_rule = {};                         // by active rule: its number here; negative: none
+  std::vector<std::pair<uint32_t, size_t>> simple = {};  // a number, and the active rule that decides it
+  std::vector<uint32_t> solved = {};                     // numbers left to libseccomp
+  std::vector<bool> solve = {};                          // by active rule: libseccomp needs it
+  bool multiplexed = false;                              // some rule is about what a multiplexer serves
+  int largest = 0;                                       // of all numbers that the policy names, active or not
 };
-
-int number_on(const SeccompArchitecture& architecture, const std::string& name) {
-  return ::seccomp_syscall_resolve_name_arch(architecture.token, name.c_str());
-}
 
 class Compiler {
  public:
@@ -165,11 +162,14 @@ class Compiler {
         warn("unknown seccomp syscall \"{}\" ignored", rule.name);
         continue;
       }
-      // Also where the rule is redundant: the policy's author knew the syscall.
+      const bool active = value != default_value_;
       for (Numbers& numbers : numbers_) {
-        numbers.largest = std::max(numbers.largest, number_on(*numbers.architecture, rule.name));
+        const int number = ::seccomp_syscall_resolve_name_arch(numbers.architecture->token, rule.name.c_str());
+        // Also where the rule is redundant: the policy's author knew the syscall.
+        numbers.largest = std::max(numbers.largest, number);
+        if (active) numbers.of_rule.push_back(number);
       }
-      if (value != default_value_) active_.push_back({&rule, value});
+      if (active) active_.push_back({&rule, value, is_multiplexed(rule.name)});
     }
     return {};
   }
@@ -178,30 +178,32 @@ class Compiler {
   // a different action.
   void resolve_numbers() {
     for (Numbers& numbers : numbers_) {
-      std::unordered_map<uint32_t, std::vector<size_t>> users;
-      users.reserve(active_.size());
       numbers.solve.resize(active_.size());
+      std::vector<std::pair<uint32_t, size_t>> users;  // a number, and an active rule about it
+      users.reserve(active_.size());
       for (size_t i = 0; i < active_.size(); ++i) {
-        int number = number_on(*numbers.architecture, active_[i].rule->name);
-        const bool multiplexed = numbers.architecture->multiplexed && is_multiplexed(active_[i].rule->name);
-        if (multiplexed) {
+        const int number = numbers.of_rule[i];
+        if (numbers.architecture->multiplexed && active_[i].multiplexed) {
           numbers.solve[i] = true;
           numbers.multiplexed = true;
           if (number >= 0) numbers.solved.push_back(static_cast<uint32_t>(number));
         } else if (number >= 0) {
-          users[static_cast<uint32_t>(number)].push_back(i);
+          users.emplace_back(static_cast<uint32_t>(number), i);
         }
       }
-      for (const auto& [number, rules] : users) {
-        auto contested = [&](size_t i) {
-          return !active_[i].rule->args.empty() || active_[i].value != active_[rules.front()].value;
+      std::ranges::sort(users);
+      for (auto first = users.begin(); first != users.end();) {
+        auto last = std::find_if(first, users.end(), [&](const auto& user) { return user.first != first->first; });
+        auto contested = [&](const auto& user) {
+          return !active_[user.second].rule->args.empty() || active_[user.second].value != active_[first->second].value;
         };
-        if (std::ranges::any_of(rules, contested)) {
-          for (size_t i : rules) numbers.solve[i] = true;
-          numbers.solved.push_back(number);
+        if (std::any_of(first, last, contested)) {
+          for (auto user = first; user != last; ++user) numbers.solve[user->second] = true;
+          numbers.solved.push_back(first->first);
         } else {
-          numbers.simple.emplace(number, rules.front());
+          numbers.simple.push_back(*first);
         }
+        first = last;
       }
     }
   }
@@ -284,8 +286,8 @@ class Compiler {
   static Result<void> add_comparisons(const Filter& filter, const ActiveRule& active,
                                       std::span<const scmp_arg_cmp> comparisons) {
     const int number = ::seccomp_syscall_resolve_name(active.rule->name.c_str());
-    int status = ::seccomp_rule_add_array(filter.get(), active.value, number,
-                                          static_cast<unsigned>(comparisons.size()), comparisons.data());
+    int status = ::seccomp_rule_add_array(filter.get(), active.value, number, static_cast<unsigned>(comparisons.size()),
+                                          comparisons.data());
     if (status == -EEXIST) return base::fail(ErrorCode::kConfigInvalid, "it contradicts an earlier rule");
     if (status < 0) return std::unexpected(Error(Errno{-status}));
     return {};
@@ -293,13 +295,20 @@ class Compiler {
 
   static scmp_compare comparison(SeccompOperator op) {
     switch (op) {
-      case SeccompOperator::kNotEqual: return SCMP_CMP_NE;
-      case SeccompOperator::kLess: return SCMP_CMP_LT;
-      case SeccompOperator::kLessOrEqual: return SCMP_CMP_LE;
-      case SeccompOperator::kEqual: return SCMP_CMP_EQ;
-      case SeccompOperator::kGreaterOrEqual: return SCMP_CMP_GE;
-      case SeccompOperator::kGreater: return SCMP_CMP_GT;
-      case SeccompOperator::kMaskedEqual: return SCMP_CMP_MASKED_EQ;
+      case SeccompOperator::kNotEqual:
+        return SCMP_CMP_NE;
+      case SeccompOperator::kLess:
+        return SCMP_CMP_LT;
+      case SeccompOperator::kLessOrEqual:
+        return SCMP_CMP_LE;
+      case SeccompOperator::kEqual:
+        return SCMP_CMP_EQ;
+      case SeccompOperator::kGreaterOrEqual:
+        return SCMP_CMP_GE;
+      case SeccompOperator::kGreater:
+        return SCMP_CMP_GT;
+      case SeccompOperator::kMaskedEqual:
+        return SCMP_CMP_MASKED_EQ;
     }
     return _SCMP_CMP_MIN;
   }

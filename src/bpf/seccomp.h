@@ -13,8 +13,8 @@
 //
 // Unknown syscalls. Where the default action refuses (anything but ALLOW, LOG and TRACE), a number above the largest
 // one that the policy names for the architecture gets ENOSYS instead of the default action: the policy was written
-// before that syscall existed, and a C library falls back on ENOSYS only. A default of ERRNO(ENOSYS) needs none of this.
-// On s390 and s390x number 0 (a multiplexer for unknown numbers) gets ENOSYS too.
+// before that syscall existed, and a C library falls back on ENOSYS only. A default of ERRNO(ENOSYS) needs none of
+// this. On s390 and s390x number 0 (a multiplexer for unknown numbers) gets ENOSYS too.
 #pragma once
 
 #include <linux/filter.h>
@@ -63,8 +63,8 @@ struct SeccompPolicy {
 
 struct SeccompProgram {
   std::vector<sock_filter> instructions;
-  uint32_t flags = 0;            // SECCOMP_FILTER_FLAG_* for seccomp(2), with NEW_LISTENER when a listener is wanted
-  bool wants_listener = false;   // some rule is kNotify: seccomp(2) will return a descriptor
+  uint32_t flags = 0;           // SECCOMP_FILTER_FLAG_* for seccomp(2), with NEW_LISTENER when a listener is wanted
+  bool wants_listener = false;  // some rule is kNotify: seccomp(2) will return a descriptor
 };
 
 // kConfigInvalid: an architecture, flag, index or errno that does not exist; NOTIFY as the default action or on

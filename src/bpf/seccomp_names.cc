@@ -18,7 +18,7 @@ namespace {
 struct ActionName {
   const char* name;
   SeccompAction action;
-  uint32_t value;        // SECCOMP_RET_*
+  uint32_t value;  // SECCOMP_RET_*
   uint32_t largest_data;
 };
 // The first row of an action has its canonical name.
@@ -39,9 +39,9 @@ struct OperatorName {
   SeccompOperator op;
 };
 constexpr OperatorName kOperators[] = {
-    {"SCMP_CMP_NE", SeccompOperator::kNotEqual},          {"SCMP_CMP_LT", SeccompOperator::kLess},
-    {"SCMP_CMP_LE", SeccompOperator::kLessOrEqual},       {"SCMP_CMP_EQ", SeccompOperator::kEqual},
-    {"SCMP_CMP_GE", SeccompOperator::kGreaterOrEqual},    {"SCMP_CMP_GT", SeccompOperator::kGreater},
+    {"SCMP_CMP_NE", SeccompOperator::kNotEqual},           {"SCMP_CMP_LT", SeccompOperator::kLess},
+    {"SCMP_CMP_LE", SeccompOperator::kLessOrEqual},        {"SCMP_CMP_EQ", SeccompOperator::kEqual},
+    {"SCMP_CMP_GE", SeccompOperator::kGreaterOrEqual},     {"SCMP_CMP_GT", SeccompOperator::kGreater},
     {"SCMP_CMP_MASKED_EQ", SeccompOperator::kMaskedEqual},
 };
 

@@ -41,16 +41,11 @@ TEST(Seccomp, EveryActionReturnsItsValue) {
     uint32_t value;
   };
   const Case cases[] = {
-      {"SCMP_ACT_KILL", {}, SECCOMP_RET_KILL_THREAD},
-      {"SCMP_ACT_KILL_THREAD", {}, SECCOMP_RET_KILL_THREAD},
-      {"SCMP_ACT_KILL_PROCESS", {}, SECCOMP_RET_KILL_PROCESS},
-      {"SCMP_ACT_TRAP", {}, SECCOMP_RET_TRAP},
-      {"SCMP_ACT_ERRNO", {}, SECCOMP_RET_ERRNO | EPERM},
-      {"SCMP_ACT_ERRNO", 0, SECCOMP_RET_ERRNO},
-      {"SCMP_ACT_ERRNO", 4094, SECCOMP_RET_ERRNO | 4094},
-      {"SCMP_ACT_TRACE", {}, SECCOMP_RET_TRACE | EPERM},
-      {"SCMP_ACT_TRACE", 0xffff, SECCOMP_RET_TRACE | 0xffff},
-      {"SCMP_ACT_LOG", {}, SECCOMP_RET_LOG},
+      {"SCMP_ACT_KILL", {}, SECCOMP_RET_KILL_THREAD},          {"SCMP_ACT_KILL_THREAD", {}, SECCOMP_RET_KILL_THREAD},
+      {"SCMP_ACT_KILL_PROCESS", {}, SECCOMP_RET_KILL_PROCESS}, {"SCMP_ACT_TRAP", {}, SECCOMP_RET_TRAP},
+      {"SCMP_ACT_ERRNO", {}, SECCOMP_RET_ERRNO | EPERM},       {"SCMP_ACT_ERRNO", 0, SECCOMP_RET_ERRNO},
+      {"SCMP_ACT_ERRNO", 4094, SECCOMP_RET_ERRNO | 4094},      {"SCMP_ACT_TRACE", {}, SECCOMP_RET_TRACE | EPERM},
+      {"SCMP_ACT_TRACE", 0xffff, SECCOMP_RET_TRACE | 0xffff},  {"SCMP_ACT_LOG", {}, SECCOMP_RET_LOG},
       {"SCMP_ACT_NOTIFY", {}, SECCOMP_RET_USER_NOTIF},
   };
   for (const Case& test : cases) {
@@ -83,18 +78,30 @@ TEST(Seccomp, EveryOperatorComparesUnsigned64Bits) {
   };
   const uint64_t big = 0x1'0000'0005, huge = 0xffff'ffff'ffff'fffe;
   const Case cases[] = {
-      {"SCMP_CMP_EQ", 5, 0, 5, true},         {"SCMP_CMP_EQ", 5, 0, big, false},
-      {"SCMP_CMP_EQ", big, 0, big, true},     {"SCMP_CMP_EQ", big, 0, 5, false},
-      {"SCMP_CMP_NE", 5, 0, 5, false},        {"SCMP_CMP_NE", 5, 0, big, true},
-      {"SCMP_CMP_NE", big, 0, 5, true},       {"SCMP_CMP_LT", 5, 0, 4, true},
-      {"SCMP_CMP_LT", 5, 0, 5, false},        {"SCMP_CMP_LT", big, 0, 6, true},
-      {"SCMP_CMP_LT", 5, 0, huge, false},     {"SCMP_CMP_LE", 5, 0, 5, true},
-      {"SCMP_CMP_LE", 5, 0, 6, false},        {"SCMP_CMP_LE", big, 0, 0xffffffff, true},
-      {"SCMP_CMP_LE", 5, 0, big, false},      {"SCMP_CMP_GE", 5, 0, 5, true},
-      {"SCMP_CMP_GE", 5, 0, 4, false},        {"SCMP_CMP_GE", big, 0, 0xffffffff, false},
-      {"SCMP_CMP_GE", 5, 0, huge, true},      {"SCMP_CMP_GT", 5, 0, 5, false},
-      {"SCMP_CMP_GT", 5, 0, 6, true},         {"SCMP_CMP_GT", big, 0, big + 1, true},
-      {"SCMP_CMP_GT", huge, 0, huge, false},  {"SCMP_CMP_MASKED_EQ", 0x7e020000, 0, 0x01000011, true},
+      {"SCMP_CMP_EQ", 5, 0, 5, true},
+      {"SCMP_CMP_EQ", 5, 0, big, false},
+      {"SCMP_CMP_EQ", big, 0, big, true},
+      {"SCMP_CMP_EQ", big, 0, 5, false},
+      {"SCMP_CMP_NE", 5, 0, 5, false},
+      {"SCMP_CMP_NE", 5, 0, big, true},
+      {"SCMP_CMP_NE", big, 0, 5, true},
+      {"SCMP_CMP_LT", 5, 0, 4, true},
+      {"SCMP_CMP_LT", 5, 0, 5, false},
+      {"SCMP_CMP_LT", big, 0, 6, true},
+      {"SCMP_CMP_LT", 5, 0, huge, false},
+      {"SCMP_CMP_LE", 5, 0, 5, true},
+      {"SCMP_CMP_LE", 5, 0, 6, false},
+      {"SCMP_CMP_LE", big, 0, 0xffffffff, true},
+      {"SCMP_CMP_LE", 5, 0, big, false},
+      {"SCMP_CMP_GE", 5, 0, 5, true},
+      {"SCMP_CMP_GE", 5, 0, 4, false},
+      {"SCMP_CMP_GE", big, 0, 0xffffffff, false},
+      {"SCMP_CMP_GE", 5, 0, huge, true},
+      {"SCMP_CMP_GT", 5, 0, 5, false},
+      {"SCMP_CMP_GT", 5, 0, 6, true},
+      {"SCMP_CMP_GT", big, 0, big + 1, true},
+      {"SCMP_CMP_GT", huge, 0, huge, false},
+      {"SCMP_CMP_MASKED_EQ", 0x7e020000, 0, 0x01000011, true},
       {"SCMP_CMP_MASKED_EQ", 0x7e020000, 0, 0x10000011, false},
       {"SCMP_CMP_MASKED_EQ", 0xff00, 0x1200, 0x1234, true},
       {"SCMP_CMP_MASKED_EQ", 0xff00, 0x1200, 0x1334, false},
@@ -103,7 +110,8 @@ TEST(Seccomp, EveryOperatorComparesUnsigned64Bits) {
   };
   for (const Case& test : cases) {
     for (uint32_t index = 0; index < 6; ++index) {
-      SCOPED_TRACE(fmt::format("arg {} = {:#x} {} {:#x} {:#x}", index, test.argument, test.op, test.value, test.value_two));
+      SCOPED_TRACE(
+          fmt::format("arg {} = {:#x} {} {:#x} {:#x}", index, test.argument, test.op, test.value, test.value_two));
       SeccompPolicy policy;
       const SeccompArg arg = {index, test.value, test.value_two, *seccomp_operator_from_name(test.op)};
       policy.rules.push_back({"mmap", SeccompAction::kErrno, 9, {arg}});
@@ -116,10 +124,8 @@ TEST(Seccomp, EveryOperatorComparesUnsigned64Bits) {
 
 TEST(Seccomp, ConditionsOnDifferentArgumentsAreAConjunction) {
   SeccompPolicy policy;
-  policy.rules.push_back({"socket",
-                          SeccompAction::kErrno,
-                          {},
-                          {{0, 16, 0, SeccompOperator::kEqual}, {2, 9, 0, SeccompOperator::kEqual}}});
+  policy.rules.push_back(
+      {"socket", SeccompAction::kErrno, {}, {{0, 16, 0, SeccompOperator::kEqual}, {2, 9, 0, SeccompOperator::kEqual}}});
   SeccompProgram program = compile(policy);
   EXPECT_EQ(decide(program, SYS_socket, {16, 0, 9}), SECCOMP_RET_ERRNO | EPERM);
   EXPECT_EQ(decide(program, SYS_socket, {16, 0, 8}), SECCOMP_RET_ALLOW);
@@ -145,10 +151,10 @@ TEST(Seccomp, UnknownSyscallsGetEnosysWhereTheDefaultRefuses) {
     bool stub;
   };
   const Case cases[] = {
-      {SeccompAction::kErrno, {}, true},      {SeccompAction::kErrno, ENOSYS, true},
-      {SeccompAction::kErrno, EACCES, true},  {SeccompAction::kKillThread, {}, true},
+      {SeccompAction::kErrno, {}, true},       {SeccompAction::kErrno, ENOSYS, true},
+      {SeccompAction::kErrno, EACCES, true},   {SeccompAction::kKillThread, {}, true},
       {SeccompAction::kKillProcess, {}, true}, {SeccompAction::kTrap, {}, true},
-      {SeccompAction::kAllow, {}, false},     {SeccompAction::kLog, {}, false},
+      {SeccompAction::kAllow, {}, false},      {SeccompAction::kLog, {}, false},
       {SeccompAction::kTrace, {}, false},
   };
   for (const Case& test : cases) {
@@ -187,14 +193,29 @@ TEST(Seccomp, ArchitecturesOfTheSpecification) {
     const char* warning;
   };
   const Case cases[] = {
-      {"SCMP_ARCH_X86", ""},         {"SCMP_ARCH_X86_64", ""},      {"SCMP_ARCH_X32", ""},
-      {"SCMP_ARCH_ARM", ""},         {"SCMP_ARCH_AARCH64", ""},     {"SCMP_ARCH_MIPSEL", ""},
-      {"SCMP_ARCH_MIPSEL64", ""},    {"SCMP_ARCH_MIPSEL64N32", ""}, {"SCMP_ARCH_PPC64LE", ""},
-      {"SCMP_ARCH_RISCV64", ""},     {"SCMP_ARCH_MIPS", "order"},   {"SCMP_ARCH_MIPS64", "order"},
-      {"SCMP_ARCH_MIPS64N32", "order"}, {"SCMP_ARCH_PPC", "order"}, {"SCMP_ARCH_PPC64", "order"},
-      {"SCMP_ARCH_S390", "order"},   {"SCMP_ARCH_S390X", "order"},  {"SCMP_ARCH_PARISC", "order"},
-      {"SCMP_ARCH_PARISC64", "order"}, {"SCMP_ARCH_LOONGARCH64", "know"}, {"SCMP_ARCH_M68K", "know"},
-      {"SCMP_ARCH_SH", "know"},      {"SCMP_ARCH_SHEB", "know"},
+      {"SCMP_ARCH_X86", ""},
+      {"SCMP_ARCH_X86_64", ""},
+      {"SCMP_ARCH_X32", ""},
+      {"SCMP_ARCH_ARM", ""},
+      {"SCMP_ARCH_AARCH64", ""},
+      {"SCMP_ARCH_MIPSEL", ""},
+      {"SCMP_ARCH_MIPSEL64", ""},
+      {"SCMP_ARCH_MIPSEL64N32", ""},
+      {"SCMP_ARCH_PPC64LE", ""},
+      {"SCMP_ARCH_RISCV64", ""},
+      {"SCMP_ARCH_MIPS", "order"},
+      {"SCMP_ARCH_MIPS64", "order"},
+      {"SCMP_ARCH_MIPS64N32", "order"},
+      {"SCMP_ARCH_PPC", "order"},
+      {"SCMP_ARCH_PPC64", "order"},
+      {"SCMP_ARCH_S390", "order"},
+      {"SCMP_ARCH_S390X", "order"},
+      {"SCMP_ARCH_PARISC", "order"},
+      {"SCMP_ARCH_PARISC64", "order"},
+      {"SCMP_ARCH_LOONGARCH64", "know"},
+      {"SCMP_ARCH_M68K", "know"},
+      {"SCMP_ARCH_SH", "know"},
+      {"SCMP_ARCH_SHEB", "know"},
   };
   for (const Case& test : cases) {
     SCOPED_TRACE(test.name);
@@ -309,8 +330,8 @@ TEST(Seccomp, ADefaultProfileCompilesFastAndDecidesInFewSteps) {
     sum += steps;
   }
   RecordProperty("compile_microseconds", static_cast<int>(best * 1000));
-  fmt::print("{} rules: {:.3f} ms, {} instructions, at most {} and on average {:.1f} steps\n", policy.rules.size(), best,
-             program.instructions.size(), worst, static_cast<double>(sum) / 450);
+  fmt::print("{} rules: {:.3f} ms, {} instructions, at most {} and on average {:.1f} steps\n", policy.rules.size(),
+             best, program.instructions.size(), worst, static_cast<double>(sum) / 450);
   EXPECT_LT(worst, 64u);
 }
 

@@ -16,8 +16,12 @@ struct SyscallLeaf {
   uint32_t value = 0;     // SECCOMP_RET_*
   friend bool operator==(SyscallLeaf, SyscallLeaf) = default;
 };
-constexpr SyscallLeaf return_leaf(uint32_t value) { return {-1, value}; }
-constexpr SyscallLeaf continue_leaf(int continuation) { return {continuation, 0}; }
+constexpr SyscallLeaf return_leaf(uint32_t value) {
+  return {-1, value};
+}
+constexpr SyscallLeaf continue_leaf(int continuation) {
+  return {continuation, 0};
+}
 
 // A map from the whole of uint32_t: every number from a key up to the next key has that key's leaf.
 class SyscallRanges {

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/result.h"
+#include "bpf/device_program.h"
 #include "cgroup/text.h"
 
 namespace cella::cgroup {
@@ -61,8 +62,20 @@ Result<void> remove_exception(DeviceState& state, const Key& key, unsigned bits)
 
 Result<void> apply_rule(DeviceState& state, const config::Device& rule) {
   if (rule.type == 'a') {
-    state.allow_by_default = rule.allow;
-    state.exceptions.clear();
+    constexpr unsigned kEverything = 7;
+    unsigned access = rule.permissions.empty() ? kEverything : TRY(permission_bits(rule.permissions));
+    if (rule.major == config::kWildcard && rule.minor == config::kWildcard && access == kEverything) {
+      state.allow_by_default = rule.allow;
+      state.exceptions.clear();
+      return {};
+    }
+    // Less than everything is no default: the same rule for both types.
+    for (char type : {'b', 'c'}) {
+      config::Device one = rule;
+      one.type = type;
+      if (one.permissions.empty()) one.permissions = "rwm";
+      TRY(apply_rule(state, one));
+    }
     return {};
   }
   char type = rule.type == 'u' ? 'c' : rule.type;
@@ -159,8 +172,16 @@ Result<void> apply_devices_v1(Group& group, const std::vector<config::Device>& r
   return {};
 }
 
-Result<void> apply_devices_v2(int, const std::vector<config::Device>&) {
-  return base::fail(ErrorCode::kUnsupported, "device rules on cgroup v2 are not built yet");
+Result<void> apply_devices_v2(int cgroup_fd, const std::vector<config::Device>& rules) {
+  std::vector<bpf::DeviceRule> list;
+  list.reserve(rules.size());
+  for (const config::Device& rule : rules) {
+    list.push_back({rule.type, rule.major, rule.minor, rule.permissions, rule.allow});
+  }
+  std::vector<bpf_insn> program = TRY(bpf::build_device_program(list));
+  sys::FileDescriptor fd = TRY(bpf::load_device_program(program), "loading the device program");
+  TRY(bpf::replace_device_programs(cgroup_fd, fd.get()), "attaching the device program");
+  return {};
 }
 
 }  // namespace cella::cgroup

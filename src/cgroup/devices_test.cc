@@ -51,6 +51,13 @@ TEST(DeviceStateTest, BadRulesAreRefused) {
   EXPECT_FALSE(device_state({rule(true, 'c', -2, 3, "r")}));
 }
 
+TEST(DeviceStateTest, ARuleForBothTypesIsADefaultOnlyWhenItIsAboutEverything) {
+  EXPECT_TRUE(device_state({rule(true, 'a', kAny, kAny, "")})->allow_by_default);
+  DeviceState state = *device_state({rule(true, 'a', kAny, kAny, "r"), rule(true, 'a', 7, 1, "")});
+  EXPECT_FALSE(state.allow_by_default);
+  EXPECT_EQ(transition({}, state), (Lines{"+b *:* r", "+b 7:1 rwm", "+c *:* r", "+c 7:1 rwm"}));
+}
+
 TEST(DeviceStateTest, AllowAllWithExceptions) {
   DeviceState state = *device_state({rule(true, 'a', kAny, kAny, "rwm"), rule(false, 'c', 1, 5, "rw")});
   EXPECT_TRUE(state.allow_by_default);

@@ -29,7 +29,9 @@ Result<sys::FileDescriptor> watch_v2_events(Group& group) {
   // A group's end is no event of the directory: its last process's is one of cgroup.events.
   for (const char* file : {"/memory.events", "/cgroup.events"}) {
     std::string path = group.path() + file;
-    if (::inotify_add_watch(watch.get(), path.c_str(), IN_MODIFY) < 0) return base::fail_errno(errno, "watching {}", path);
+    if (::inotify_add_watch(watch.get(), path.c_str(), IN_MODIFY) < 0) {
+      return base::fail_errno(errno, "watching {}", path);
+    }
   }
   return watch;
 }

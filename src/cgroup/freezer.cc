@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/result.h"
@@ -19,6 +20,8 @@ namespace cella::cgroup {
 namespace {
 
 constexpr int64_t kFreezeLimit = 10'000;  // milliseconds
+// Freezing before a signal is a help, not a condition: a process in an uninterruptible wait must not hold it up.
+constexpr int64_t kFreezeToSignalLimit = 500;
 constexpr int kKillRounds = 1000;
 
 int64_t now_milliseconds() {
@@ -29,13 +32,13 @@ int64_t now_milliseconds() {
 
 bool is_missing(int error) { return error == ENOENT || error == ENODEV; }
 
-Result<void> freeze_v2(Group& group, bool on) {
+Result<void> freeze_v2(Group& group, bool on, int64_t limit) {
   // Opened first: a change between the write and the first read is then an event as well.
   sys::FileDescriptor events = TRY(group.open("cgroup.events", O_RDONLY), "opening cgroup.events");
   TRY(group.set("cgroup.freeze", on ? "1" : "0"));
   if (!on) return {};
   base::ScopeExit thaw([&] { (void)group.write("cgroup.freeze", "0"); });
-  int64_t deadline = now_milliseconds() + kFreezeLimit;
+  int64_t deadline = now_milliseconds() + limit;
   for (;;) {
     char text[256];
     ssize_t n = ::pread(events.get(), text, sizeof text, 0);
@@ -50,11 +53,11 @@ Result<void> freeze_v2(Group& group, bool on) {
   return {};
 }
 
-Result<void> freeze_v1(Group& group, bool on) {
+Result<void> freeze_v1(Group& group, bool on, int64_t limit) {
   if (!on) return group.set("freezer.state", "THAWED");
   // A group left FREEZING stops processes for ever that nobody thinks frozen.
   base::ScopeExit thaw([&] { (void)group.write("freezer.state", "THAWED"); });
-  int64_t deadline = now_milliseconds() + kFreezeLimit;
+  int64_t deadline = now_milliseconds() + limit;
   for (int attempt = 0;; ++attempt) {
     TRY(group.set("freezer.state", "FROZEN"));
     std::string state = TRY(group.read("freezer.state"), "reading freezer.state");
@@ -83,34 +86,33 @@ Result<bool> Manager::frozen() {
     if (text && trim(*text) == "1") return true;
     if (!text && !is_missing(text.error().value)) return base::fail_errno(text.error().value, "reading cgroup.freeze");
   }
-  // Also on a hybrid host: another runtime freezes there.
-  if (Group* group = find("freezer")) {
-    SysResult<std::string> text = group->read("freezer.self_freezing");
-    if (!text && !is_missing(text.error().value)) {
-      return base::fail_errno(text.error().value, "reading freezer.self_freezing");
-    }
-    return text && trim(*text) == "1";
-  }
-  return false;
+  return v1_frozen();  // also on a hybrid host: another runtime freezes there
 }
 
-Result<void> Manager::freeze(bool on) {
+bool Manager::v1_frozen() {
+  Group* group = find("freezer");
+  if (group == nullptr) return false;
+  SysResult<std::string> text = group->read("freezer.self_freezing");
+  return text && trim(*text) == "1";
+}
+
+Result<void> Manager::freeze(bool on) { return freeze_within(on, kFreezeLimit); }
+
+Result<void> Manager::freeze_within(bool on, int64_t limit) {
   Group* v1 = find("freezer");
   if (Group* v2 = unified()) {
-    Result<void> done = freeze_v2(*v2, on);
+    Result<void> done = freeze_v2(*v2, on, limit);
     if (!done && (v1 == nullptr || !is_missing(done.error().errno_value))) {
       TRY(std::move(done), "{} cgroup {}", on ? "freezing" : "thawing", v2->path());
     }
     if (done && on) return {};
-    if (done) {  // thawed here; frozen there by another runtime?
-      SysResult<std::string> self = v1 != nullptr ? v1->read("freezer.self_freezing") : std::string("0");
-      if (!self || trim(*self) != "1") return {};
-    }
+    if (done && !v1_frozen()) return {};  // thawed here; not frozen there by another runtime
   }
   if (v1 == nullptr) {
-    return base::fail(ErrorCode::kUnsupported, "cannot {}: the container has no freezer cgroup", on ? "freeze" : "thaw");
+    return base::fail(ErrorCode::kUnsupported, "cannot {}: the container has no freezer cgroup",
+                      on ? "freeze" : "thaw");
   }
-  TRY(freeze_v1(*v1, on), "{} cgroup {}", on ? "freezing" : "thawing", v1->path());
+  TRY(freeze_v1(*v1, on, limit), "{} cgroup {}", on ? "freezing" : "thawing", v1->path());
   return {};
 }
 
@@ -132,15 +134,23 @@ Result<void> Manager::kill_all(int signal) {
     if (!killed && !is_missing(killed.error().value) && killed.error().value != EOPNOTSUPP) {
       return base::fail_errno(killed.error().value, "killing cgroup {}", v2->path());
     }
-    // All of it is dead, forks in flight too. On a hybrid host a process may be in the v1 groups only (put there by
-    // another runtime), or frozen there; one look tells.
+    // All of it is as good as dead, forks in flight too, and those that the v2 freezer holds.
     if (killed && groups_.size() == 1) return {};
-    if (killed && TRY(processes(true)).empty()) return {};
+    if (killed) {
+      // The v1 freezer of a hybrid host holds even the killed; and a process put there by another runtime may be in the
+      // v1 groups only. The v2 list is read first: it only shrinks now.
+      if (v1_freezer != nullptr && v1_frozen()) TRY(freeze_v1(*v1_freezer, false, 0), "thawing");
+      std::vector<pid_t> dying = TRY(v2->processes(true));
+      std::vector<pid_t> all = TRY(processes(true));
+      std::sort(dying.begin(), dying.end());
+      auto is_dying = [&](pid_t pid) { return std::binary_search(dying.begin(), dying.end(), pid); };
+      if (std::all_of(all.begin(), all.end(), is_dying)) return {};
+    }
   }
 
   // Frozen, no process forks while the list is read, and no pid of it is another's by the time it is signalled.
   bool was_frozen = TRY(frozen());
-  bool froze = !was_frozen && freeze(true);
+  bool froze = !was_frozen && freeze_within(true, kFreezeToSignalLimit);
   auto thaw = [&]() -> Result<void> {
     if (froze || (was_frozen && signal == SIGKILL && v1_freezer != nullptr)) return freeze(false);
     return {};

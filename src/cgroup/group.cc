@@ -28,7 +28,9 @@ bool is_missing(int error) { return error == ENOENT || error == ENODEV; }
 SysResult<void> append_processes(int directory, bool recursive, std::vector<pid_t>& result) {
   SysResult<std::string> text = sys::read_file_at(directory, "cgroup.procs");
   // A threaded v2 group answers EOPNOTSUPP; its processes are those of its domain, which is above.
-  if (!text && !is_missing(text.error().value) && text.error().value != EOPNOTSUPP) return std::unexpected(text.error());
+  if (!text && !is_missing(text.error().value) && text.error().value != EOPNOTSUPP) {
+    return std::unexpected(text.error());
+  }
   if (text) {
     for_each_line(*text, [&](std::string_view line) {
       if (auto pid = parse_number<pid_t>(line); pid && *pid > 0) result.push_back(*pid);

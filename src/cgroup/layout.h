@@ -3,8 +3,8 @@
 // Not a manager: nothing is created here, and nothing is looked up twice. Follows cgroups(7), proc_pid_mountinfo(5) and
 // the kernel's Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst.
 //
-// Cost: on pure cgroup v2, a statfs(2) and /proc/self/cgroup; else /proc/self/mountinfo and /proc/self/cgroup, each read
-// once. A mountinfo of thousands of lines is parsed in one pass without copying lines.
+// Cost: on pure cgroup v2, a statfs(2) and /proc/self/cgroup; else /proc/self/mountinfo and /proc/self/cgroup, each
+// read once. A mountinfo of thousands of lines is parsed in one pass without copying lines.
 #pragma once
 
 #include <string>

@@ -32,7 +32,8 @@ TEST(LayoutTest, HybridHasEveryHierarchyOnceAndTheUnifiedOneLast) {
 }
 
 TEST(LayoutTest, OnlyV1IsV1AndOnlyV2IsV2AndNothingIsNone) {
-  EXPECT_EQ(parse_layout("32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup c rw,cpu\n", "1:cpu:/\n0::/\n").kind, Layout::kV1);
+  EXPECT_EQ(parse_layout("32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup c rw,cpu\n", "1:cpu:/\n0::/\n").kind,
+            Layout::kV1);
   EXPECT_EQ(parse_layout("32 31 0:29 / /sys/fs/cgroup rw - cgroup2 c rw\n", "0::/\n").kind, Layout::kV2);
   EXPECT_EQ(parse_layout("", "0::/\n").kind, Layout::kNone);
   EXPECT_EQ(parse_layout("garbage - cgroup\n\n - cgroup", "x\n:\n").kind, Layout::kNone);

@@ -31,7 +31,7 @@ Result<Paths> container_paths(const Layout& layout, const config::Cgroup& cgroup
 
 // What a mount of type "cgroup" inside a container consists of.
 struct MountEntry {
-  std::string name;                  // the directory below the mount: "cpu,cpuacct", "systemd"; "" for v2: the mount itself
+  std::string name;                  // the directory below the mount: "cpu,cpuacct", "systemd"; "" for v2, the mount
   std::string path;                  // the container's own cgroup on the host: bound there without a cgroup namespace
   std::string options;               // mount(2) data of a new mount inside a cgroup namespace: "cpu,cpuacct"; "" for v2
   std::vector<std::string> aliases;  // symbolic links beside it to `name`: "cpu", "cpuacct" when mounted together

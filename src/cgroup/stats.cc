@@ -129,10 +129,14 @@ Result<void> add_v1_blkio(Group& group, BlkioStats& stats) {
     std::vector<BlkioEntry> BlkioStats::*list;
   };
   static constexpr Row kRows[] = {
-      {"io_service_bytes", &BlkioStats::io_service_bytes_recursive}, {"io_serviced", &BlkioStats::io_serviced_recursive},
-      {"io_queued", &BlkioStats::io_queue_recursive},       {"io_service_time", &BlkioStats::io_service_time_recursive},
-      {"io_wait_time", &BlkioStats::io_wait_time_recursive}, {"io_merged", &BlkioStats::io_merged_recursive},
-      {"time", &BlkioStats::io_time_recursive},             {"sectors", &BlkioStats::sectors_recursive},
+      {"io_service_bytes", &BlkioStats::io_service_bytes_recursive},
+      {"io_serviced", &BlkioStats::io_serviced_recursive},
+      {"io_queued", &BlkioStats::io_queue_recursive},
+      {"io_service_time", &BlkioStats::io_service_time_recursive},
+      {"io_wait_time", &BlkioStats::io_wait_time_recursive},
+      {"io_merged", &BlkioStats::io_merged_recursive},
+      {"time", &BlkioStats::io_time_recursive},
+      {"sectors", &BlkioStats::sectors_recursive},
   };
   for (const Row& row : kRows) {
     for (const char* pattern : {"blkio.bfq.{}_recursive", "blkio.{}_recursive", "blkio.throttle.{}_recursive",

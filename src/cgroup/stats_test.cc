@@ -17,7 +17,9 @@ TEST(TextTest, Limits) {
 }
 
 TEST(StatsTest, Psi) {
-  auto psi = parse_psi("some avg10=1.71 avg60=2.36 avg300=2.57 total=230548833\nfull avg10=1.00 avg60=0 avg300=0 total=5\n");
+  auto psi = parse_psi(
+      "some avg10=1.71 avg60=2.36 avg300=2.57 total=230548833\n"
+      "full avg10=1.00 avg60=0 avg300=0 total=5\n");
   ASSERT_TRUE(psi);
   EXPECT_DOUBLE_EQ(psi->some.avg10, 1.71);
   EXPECT_DOUBLE_EQ(psi->some.avg300, 2.57);
@@ -38,7 +40,8 @@ TEST(StatsTest, V1Blkio) {
 
 TEST(StatsTest, V2Io) {
   BlkioStats stats;
-  parse_v2_io("254:1 rbytes=6901432320 wbytes=14245535744 rios=263278 wios=248603 dbytes=0 dios=0 cost.wait=4\n", stats);
+  parse_v2_io("254:1 rbytes=6901432320 wbytes=14245535744 rios=263278 wios=248603 dbytes=0 dios=0 cost.wait=4\n",
+              stats);
   ASSERT_EQ(stats.io_service_bytes_recursive.size(), 2u);
   EXPECT_EQ(stats.io_service_bytes_recursive[1].op, "Write");
   EXPECT_EQ(stats.io_serviced_recursive[0].value, 263278u);

@@ -68,9 +68,7 @@ Result<int> exec(Invocation& invocation, const ExecOptions& options) {
   TRY(apply(options, options.detach, process));
   if (options.dry_run != DryRun::kNo) return print_plan(TRY(container.plan_exec(process)), options.dry_run);
 
-  TRY(container.run(process));
-  if (options.detach) return 0;
-  return wait_in_foreground(process);
+  return run_process(container, process, options.detach);
 }
 
 using O = ExecOptions;

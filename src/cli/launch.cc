@@ -110,8 +110,14 @@ Result<void> pass_fds(Process& process, uint32_t count) {
   return {};
 }
 
-Result<int> wait_in_foreground(Process& process) {
-  const int status = TRY(run_foreground(process));
+Result<int> run_process(Container& container, Process& process, bool detached) {
+  if (detached) {
+    TRY(container.run(process));
+    return 0;
+  }
+  Foreground foreground = TRY(Foreground::prepare());
+  TRY(container.run(process));
+  const int status = TRY(foreground.wait(process));
   return exit_code_of(status);
 }
 

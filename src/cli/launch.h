@@ -68,8 +68,8 @@ Result<void> pass_listen_fds(Process& process);
 // `count` more of the caller's descriptors, after those that are passed on already. They must be open.
 Result<void> pass_fds(Process& process, uint32_t count);
 
-// Waits for the started process as its shell would, and gives its exit status.
-Result<int> wait_in_foreground(Process& process);
+// Runs the process; unless detached, waits for it as its shell would and gives its exit status.
+Result<int> run_process(Container& container, Process& process, bool detached);
 
 // Relative paths are the caller's; the library's may outlive its working directory.
 Result<std::string> absolute_path(const std::string& path);

@@ -16,12 +16,6 @@ struct RunOptions : CreateOptions {
 
 constexpr int kKillTimeoutMs = 10'000;
 
-Result<int> run_to_end(Container& container, Process& process, bool detach) {
-  TRY(container.run(process));
-  if (detach) return 0;
-  return wait_in_foreground(process);
-}
-
 // What ran is gone or must go; so must the container.
 Result<void> remove(Container& container, const Process& process) {
   Result<void> destroyed = container.destroy();
@@ -41,7 +35,7 @@ Result<int> run(Invocation& invocation, const RunOptions& options) {
   if (options.dry_run != DryRun::kNo) return print_create_plan(factory, invocation.id(), launch, options.dry_run);
 
   Container container = TRY(factory.create(invocation.id(), std::move(launch.config)));
-  Result<int> status = run_to_end(container, launch.process, options.detach);
+  Result<int> status = run_process(container, launch.process, options.detach);
   if (status && (options.detach || options.keep)) return status;
   Result<void> removed = remove(container, launch.process);
   // The program's own exit status matters more than what is left of its container.

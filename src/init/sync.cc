@@ -18,7 +18,14 @@ void fail(Context& c, long error) {
   message.kind = InitMessage::kError;
   message.step = c.step;
   message.errno_value = error == -kDetailOnly ? 0 : static_cast<int32_t>(-error);
-  for (size_t i = 0; i < c.detail.used; ++i) message.detail[i] = c.detail.data[i];
+  Text<sizeof message.detail> text;
+  if (c.started) {
+    // `start` does not have the plan: what the step was about is said here.
+    const char* about = c.string(c.steps()[c.step < c.plan->step_count ? c.step : 0].about);
+    text.add(about).add(c.detail.used > 0 && *about != '\0' ? ": " : "");
+  }
+  text.add(c.detail.data, c.detail.used);
+  for (size_t i = 0; i <= text.used; ++i) message.detail[i] = text.data[i];
   if (c.started && c.fifo_fd >= 0) {
     sys(SYS_write, c.fifo_fd, &message, sizeof message);
   } else {

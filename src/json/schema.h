@@ -8,10 +8,11 @@
 //     return kFields;
 //   }
 //
-// The function stands in the struct's own namespace (it is found by its argument). How a member reads and writes follows
-// from its type: bool, integers, double, string, enums (with a table of names: names_of), std::vector, std::map by
-// string, std::optional, other structs with a table. More member pointers reach into a member, so that its fields stand
-// in the outer object: field<&Cgroup::resources, &Resources::memory>("memory"). field_as<Codec, …> overrides the type.
+// The function stands in the struct's own namespace (it is found by its argument). How a member reads and writes
+// follows from its type: bool, integers, double, string, enums (with a table of names: names_of), std::vector, std::map
+// by string, std::optional, other structs with a table. More member pointers reach into a member, so that its fields
+// stand in the outer object: field<&Cgroup::resources, &Resources::memory>("memory"). field_as<Codec, …> overrides the
+// type.
 //
 // Reading follows Go where callers rely on it: null counts as absent and unknown keys are ignored (warnings). It is
 // stricter where Go would guess: no conversion between types, no fractions or overflow in integers.
@@ -200,7 +201,8 @@ struct Codec<bool> {
 template <std::integral I>
 struct Codec<I> {
   static void read(const Value& value, I& target, Report& report, const Limits& limits) {
-    int64_t least = std::max(limits.least, static_cast<int64_t>(std::is_signed_v<I> ? std::numeric_limits<I>::min() : 0));
+    int64_t least =
+        std::max(limits.least, static_cast<int64_t>(std::is_signed_v<I> ? std::numeric_limits<I>::min() : 0));
     uint64_t most = std::min(limits.most, static_cast<uint64_t>(std::numeric_limits<I>::max()));
     if (value.is(Kind::kUint) && value.unsigned_integer() <= most &&
         (least <= 0 || value.unsigned_integer() >= static_cast<uint64_t>(least))) {

@@ -36,14 +36,10 @@ std::span<const json::Field<Inner>> fields_of(json::Type<Inner>) {
 }
 std::span<const json::Field<Outer>> fields_of(json::Type<Outer>) {
   static constexpr json::Field<Outer> kFields[] = {
-      json::field<&Outer::flag>("flag"),
-      json::field<&Outer::count>("count").required(),
-      json::field<&Outer::offset>("offset"),
-      json::field<&Outer::color>("color").required(),
-      json::field<&Outer::words>("words"),
-      json::field<&Outer::inners>("inners"),
-      json::field<&Outer::maybe>("maybe"),
-      json::field<&Outer::flat, &Inner::name>("flatName"),
+      json::field<&Outer::flag>("flag"),     json::field<&Outer::count>("count").required(),
+      json::field<&Outer::offset>("offset"), json::field<&Outer::color>("color").required(),
+      json::field<&Outer::words>("words"),   json::field<&Outer::inners>("inners"),
+      json::field<&Outer::maybe>("maybe"),   json::field<&Outer::flat, &Inner::name>("flatName"),
   };
   return kFields;
 }

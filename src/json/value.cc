@@ -21,30 +21,46 @@
 namespace cella::json {
 namespace {
 
-constexpr size_t kPadding = 32;  // the SSE2 scanner reads whole blocks of 16
+constexpr size_t kPadding = 32;   // the SSE2 scanner reads whole blocks of 16
 constexpr size_t kPairwise = 16;  // members of an object up to which keys are compared pair by pair
 
-constexpr unsigned kFlags = cella_rapidjson::kParseInsituFlag | cella_rapidjson::kParseIterativeFlag |
-                            cella_rapidjson::kParseFullPrecisionFlag;
+constexpr unsigned kFlags =
+    cella_rapidjson::kParseInsituFlag | cella_rapidjson::kParseIterativeFlag | cella_rapidjson::kParseFullPrecisionFlag;
 
 const char* error_text(cella_rapidjson::ParseErrorCode code) {
   switch (code) {
-    case cella_rapidjson::kParseErrorDocumentEmpty: return "the document is empty";
-    case cella_rapidjson::kParseErrorDocumentRootNotSingular: return "something follows the document";
-    case cella_rapidjson::kParseErrorValueInvalid: return "a value is expected here";
-    case cella_rapidjson::kParseErrorObjectMissName: return "a member's name is expected here";
-    case cella_rapidjson::kParseErrorObjectMissColon: return "a colon is expected after a member's name";
-    case cella_rapidjson::kParseErrorObjectMissCommaOrCurlyBracket: return "a comma or '}' is expected after a member";
-    case cella_rapidjson::kParseErrorArrayMissCommaOrSquareBracket: return "a comma or ']' is expected after an element";
-    case cella_rapidjson::kParseErrorStringUnicodeEscapeInvalidHex: return "\\u is followed by no four hex digits";
-    case cella_rapidjson::kParseErrorStringUnicodeSurrogateInvalid: return "half of a surrogate pair";
-    case cella_rapidjson::kParseErrorStringEscapeInvalid: return "unknown escape in a string";
-    case cella_rapidjson::kParseErrorStringMissQuotationMark: return "a string has no closing quote";
-    case cella_rapidjson::kParseErrorStringInvalidEncoding: return "a control character in a string";
-    case cella_rapidjson::kParseErrorNumberTooBig: return "a number is too large";
-    case cella_rapidjson::kParseErrorNumberMissFraction: return "a digit is expected after the decimal point";
-    case cella_rapidjson::kParseErrorNumberMissExponent: return "a digit is expected in the exponent";
-    default: return "syntax error";
+    case cella_rapidjson::kParseErrorDocumentEmpty:
+      return "the document is empty";
+    case cella_rapidjson::kParseErrorDocumentRootNotSingular:
+      return "something follows the document";
+    case cella_rapidjson::kParseErrorValueInvalid:
+      return "a value is expected here";
+    case cella_rapidjson::kParseErrorObjectMissName:
+      return "a member's name is expected here";
+    case cella_rapidjson::kParseErrorObjectMissColon:
+      return "a colon is expected after a member's name";
+    case cella_rapidjson::kParseErrorObjectMissCommaOrCurlyBracket:
+      return "a comma or '}' is expected after a member";
+    case cella_rapidjson::kParseErrorArrayMissCommaOrSquareBracket:
+      return "a comma or ']' is expected after an element";
+    case cella_rapidjson::kParseErrorStringUnicodeEscapeInvalidHex:
+      return "\\u is followed by no four hex digits";
+    case cella_rapidjson::kParseErrorStringUnicodeSurrogateInvalid:
+      return "half of a surrogate pair";
+    case cella_rapidjson::kParseErrorStringEscapeInvalid:
+      return "unknown escape in a string";
+    case cella_rapidjson::kParseErrorStringMissQuotationMark:
+      return "a string has no closing quote";
+    case cella_rapidjson::kParseErrorStringInvalidEncoding:
+      return "a control character in a string";
+    case cella_rapidjson::kParseErrorNumberTooBig:
+      return "a number is too large";
+    case cella_rapidjson::kParseErrorNumberMissFraction:
+      return "a digit is expected after the decimal point";
+    case cella_rapidjson::kParseErrorNumberMissExponent:
+      return "a digit is expected in the exponent";
+    default:
+      return "syntax error";
   }
 }
 
@@ -229,17 +245,24 @@ const Value* Value::find(std::string_view key) const {
 
 std::string describe(const Value& value) {
   switch (value.kind()) {
-    case Kind::kNull: return "null";
-    case Kind::kBool: return value.boolean() ? "true" : "false";
-    case Kind::kInt: return fmt::to_string(value.integer());
-    case Kind::kUint: return fmt::to_string(value.unsigned_integer());
+    case Kind::kNull:
+      return "null";
+    case Kind::kBool:
+      return value.boolean() ? "true" : "false";
+    case Kind::kInt:
+      return fmt::to_string(value.integer());
+    case Kind::kUint:
+      return fmt::to_string(value.unsigned_integer());
     case Kind::kDouble: {
       std::string text = fmt::to_string(value.number());
       return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
     }
-    case Kind::kString: return "a string";
-    case Kind::kArray: return "an array";
-    case Kind::kObject: return "an object";
+    case Kind::kString:
+      return "a string";
+    case Kind::kArray:
+      return "an array";
+    case Kind::kObject:
+      return "an object";
   }
   return "nothing";
 }

@@ -18,8 +18,8 @@ namespace cella::json {
 enum class Kind : uint8_t {
   kNull,
   kBool,
-  kInt,   // a negative integer
-  kUint,  // zero or a positive integer
+  kInt,     // a negative integer
+  kUint,    // zero or a positive integer
   kDouble,  // written with a fraction or an exponent, or too large for an integer
   kString,
   kArray,
@@ -37,7 +37,8 @@ class Value {
   explicit Value(uint64_t u) : kind_(Kind::kUint), uint_(u) {}
   explicit Value(double d) : kind_(Kind::kDouble), double_(d) {}
   explicit Value(std::string_view s) : kind_(Kind::kString), size_(static_cast<uint32_t>(s.size())), text_(s.data()) {}
-  explicit Value(std::span<const Value> a) : kind_(Kind::kArray), size_(static_cast<uint32_t>(a.size())), items_(a.data()) {}
+  explicit Value(std::span<const Value> a)
+      : kind_(Kind::kArray), size_(static_cast<uint32_t>(a.size())), items_(a.data()) {}
   explicit Value(std::span<const Member> o);
 
   Kind kind() const { return kind_; }
@@ -74,7 +75,9 @@ struct Member {
 
 inline Value::Value(std::span<const Member> o)
     : kind_(Kind::kObject), size_(static_cast<uint32_t>(o.size())), members_(o.data()) {}
-inline std::span<const Member> Value::object() const { return {members_, size_}; }
+inline std::span<const Member> Value::object() const {
+  return {members_, size_};
+}
 
 // "a string", "an object" …; numbers and booleans as their text, such as "-3" and "true": ends a sentence "…, not X".
 std::string describe(const Value& value);

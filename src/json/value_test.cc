@@ -80,8 +80,8 @@ const BadText kBadTexts[] = {
     {std::string_view("[\"a\0b\"]", 7), " is not valid JSON: line 1, column 4: a NUL byte"},
     {std::string_view("[]\0", 3), " is not valid JSON: line 1, column 3: a NUL byte"},
     {"[\"\xff\"]", " is not valid JSON: line 1, column 3: invalid UTF-8"},
-    {"[\"\xc0\xaf\"]", " is not valid JSON: line 1, column 3: invalid UTF-8"},       // overlong '/'
-    {"[\"\xed\xa0\x80\"]", " is not valid JSON: line 1, column 3: invalid UTF-8"},   // a surrogate
+    {"[\"\xc0\xaf\"]", " is not valid JSON: line 1, column 3: invalid UTF-8"},          // overlong '/'
+    {"[\"\xed\xa0\x80\"]", " is not valid JSON: line 1, column 3: invalid UTF-8"},      // a surrogate
     {"[\"\xf4\x90\x80\x80\"]", " is not valid JSON: line 1, column 3: invalid UTF-8"},  // above U+10FFFF
     {"[\"abcdefgh\xe2\x82\"]", " is not valid JSON: line 1, column 11: invalid UTF-8"},
     {"{\"a\":1,\"b\":2,\"a\":3}", "/a is given more than once"},

@@ -9,7 +9,9 @@
 namespace cella::oci {
 namespace {
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+}
 
 const char* text_error(std::string_view text) {
   for (char c : text) {
@@ -53,7 +55,9 @@ bool report_in(json::Report& report, std::string_view key, const char* error) {
 bool check_text(json::Report& report, std::string_view key, std::string_view text) {
   return report_in(report, key, text_error(text));
 }
-bool check_text(json::Report& report, std::string_view text) { return report_at(report, text_error(text)); }
+bool check_text(json::Report& report, std::string_view text) {
+  return report_at(report, text_error(text));
+}
 
 bool check_no_nul(json::Report& report, std::string_view text) {
   return report_at(report, text.find('\0') == std::string_view::npos ? nullptr : "must not contain NUL");
@@ -75,7 +79,8 @@ const char* list_error(std::string_view list, uint64_t& count) {
     if (range.empty()) continue;
     size_t dash = range.find('-');
     uint32_t first = 0, last = 0;
-    if (!parse_number(trim(range.substr(0, dash)), first)) return "must be a list of numbers and ranges such as \"0-3,7\"";
+    if (!parse_number(trim(range.substr(0, dash)), first))
+      return "must be a list of numbers and ranges such as \"0-3,7\"";
     last = first;
     if (dash != std::string_view::npos && !parse_number(trim(range.substr(dash + 1)), last)) {
       return "must be a list of numbers and ranges such as \"0-3,7\"";

@@ -58,8 +58,9 @@ Spec default_spec(const DefaultSpecOptions& options) {
   spec.hostname = std::string("runc");
   spec.mounts = default_mounts(options.rootless);
   Linux& config = spec.linux_config.emplace();
-  config.masked_paths = {"/proc/acpi",        "/proc/asound",      "/proc/kcore",       "/proc/keys",    "/proc/latency_stats",
-                        "/proc/timer_list",  "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi"};
+  config.masked_paths = {"/proc/acpi",          "/proc/asound",     "/proc/kcore",       "/proc/keys",
+                         "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+                         "/sys/firmware",       "/proc/scsi"};
   config.readonly_paths = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
   config.namespaces = {{NamespaceType::kPid, ""}};
   if (!options.rootless) config.namespaces.push_back({NamespaceType::kNetwork, ""});

@@ -8,11 +8,12 @@ namespace {
 constexpr size_t kMostRanges = 340;
 constexpr uint64_t kIds = uint64_t{1} << 32;
 
-void check_overlap(const std::vector<IDMapping>& mappings, uint32_t IDMapping::*start, const char* key,
+void check_overlap(const std::vector<IDMapping>& mappings, uint32_t IDMapping::* start, const char* key,
                    json::Report& report) {
   std::vector<size_t> order(mappings.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return mappings[a].*start < mappings[b].*start; });
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return std::pair(mappings[a].*start, a) < std::pair(mappings[b].*start, b); });
   for (size_t i = 1; i < order.size(); ++i) {
     const IDMapping &before = mappings[order[i - 1]], &current = mappings[order[i]];
     if (uint64_t{before.*start} + before.size <= current.*start || before.size == 0 || current.size == 0) continue;

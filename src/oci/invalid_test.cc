@@ -17,14 +17,22 @@ std::string config(In in, const std::string& json) {
       R"("namespaces":[{"type":"pid"},{"type":"network"},{"type":"ipc"},{"type":"uts"},{"type":"mount"},)"
       R"({"type":"cgroup"},{"type":"time"}],)";
   switch (in) {
-    case kWhole: return json;
-    case kTop: return head + json + "}";
-    case kProcess: return head + R"("process":{"cwd":"/","args":["sh"],)" + json + "}}";
-    case kLinux: return head + R"("linux":{)" + namespaces + json + "}}";
-    case kBareLinux: return head + R"("linux":{)" + json + "}}";
-    case kResources: return head + R"("linux":{"resources":{)" + json + "}}}";
-    case kSeccomp: return head + R"("linux":{"seccomp":{)" + json + "}}}";
-    case kMount: return head + R"("mounts":[{)" + json + "}]}";
+    case kWhole:
+      return json;
+    case kTop:
+      return head + json + "}";
+    case kProcess:
+      return head + R"("process":{"cwd":"/","args":["sh"],)" + json + "}}";
+    case kLinux:
+      return head + R"("linux":{)" + namespaces + json + "}}";
+    case kBareLinux:
+      return head + R"("linux":{)" + json + "}}";
+    case kResources:
+      return head + R"("linux":{"resources":{)" + json + "}}}";
+    case kSeccomp:
+      return head + R"("linux":{"seccomp":{)" + json + "}}}";
+    case kMount:
+      return head + R"("mounts":[{)" + json + "}]}";
   }
   return "";
 }
@@ -46,8 +54,7 @@ const Case kCases[] = {
     {kWhole, R"({"ociVersion":"1.3.0","root":null})", "/root is required on Linux"},
     {kTop, R"("hostname":"a","hostname":"b")", "/hostname is given more than once"},
     {kWhole, R"({"ociVersion":1,"root":{"path":"r"}})", "/ociVersion must be a string, not 1"},
-    {kWhole, R"({"ociVersion":"","root":{"path":"r"}})",
-     "/ociVersion must be a version such as \"1.3.0\", not \"\""},
+    {kWhole, R"({"ociVersion":"","root":{"path":"r"}})", "/ociVersion must be a version such as \"1.3.0\", not \"\""},
     {kWhole, R"({"ociVersion":"1.3","root":{"path":"r"}})",
      "/ociVersion must be a version such as \"1.3.0\", not \"1.3\""},
     {kWhole, R"({"ociVersion":"1.03.0","root":{"path":"r"}})",
@@ -103,10 +110,8 @@ const Case kCases[] = {
     {kProcess, R"("terminal":true,"consoleSize":{"height":65536,"width":70000})",
      "/process/consoleSize/height must be at most 65535\n/process/consoleSize/width must be at most 65535"},
     {kProcess, R"("consoleSize":{"height":5})", "/process/consoleSize/width is required"},
-    {kProcess, R"("oomScoreAdj":1001)",
-     "/process/oomScoreAdj must be an integer between -1000 and 1000, not 1001"},
-    {kProcess, R"("oomScoreAdj":-1001)",
-     "/process/oomScoreAdj must be an integer between -1000 and 1000, not -1001"},
+    {kProcess, R"("oomScoreAdj":1001)", "/process/oomScoreAdj must be an integer between -1000 and 1000, not 1001"},
+    {kProcess, R"("oomScoreAdj":-1001)", "/process/oomScoreAdj must be an integer between -1000 and 1000, not -1001"},
     {kProcess, R"("apparmorProfile":"a\nb")", "/process/apparmorProfile must not contain control characters"},
     {kProcess, R"("selinuxLabel":"a)" + kNul + "\"", "/process/selinuxLabel must not contain NUL"},
     {kProcess, R"("capabilities":{"bounding":"CAP_KILL"})",
@@ -154,12 +159,12 @@ const Case kCases[] = {
     {kProcess, R"("ioPriority":{"class":"IOPRIO_CLASS_RT","priority":8})",
      "/process/ioPriority/priority must be between 0 and 7, not 8"},
     {kProcess, R"("ioPriority":{"class":"RT"})",
-     "/process/ioPriority/class must be one of \"IOPRIO_CLASS_RT\", \"IOPRIO_CLASS_BE\", \"IOPRIO_CLASS_IDLE\", not \"RT\""},
+     "/process/ioPriority/class must be one of \"IOPRIO_CLASS_RT\", \"IOPRIO_CLASS_BE\", \"IOPRIO_CLASS_IDLE\", not "
+     "\"RT\""},
     {kProcess, R"("execCPUAffinity":{"initial":"a","final":"3-1"})",
      "/process/execCPUAffinity/initial must be a list of numbers and ranges such as \"0-3,7\"\n"
      "/process/execCPUAffinity/final has a range whose end is below its start"},
-    {kProcess, R"("execCPUAffinity":{"initial":"65536"})",
-     "/process/execCPUAffinity/initial has a number above 65535"},
+    {kProcess, R"("execCPUAffinity":{"initial":"65536"})", "/process/execCPUAffinity/initial has a number above 65535"},
     // Mounts.
     {kTop, R"("mounts":[{}])", "/mounts/0/destination is required"},
     {kTop, R"("mounts":{})", "/mounts must be an array, not an object"},
@@ -199,7 +204,8 @@ const Case kCases[] = {
      "/linux/namespaces/0/path must be an absolute path"},
     {kTop, R"("hostname":"h","linux":{"namespaces":7})", "/linux/namespaces must be an array, not 7"},
     {kBareLinux, R"("namespaces":[{"type":"user"}])",
-     "/linux/uidMappings is required by the new user namespace\n/linux/gidMappings is required by the new user namespace"},
+     "/linux/uidMappings is required by the new user namespace\n/linux/gidMappings is required by the new user "
+     "namespace"},
     {kLinux, R"("uidMappings":[{"containerID":0,"hostID":0,"size":1}])",
      "/linux/uidMappings needs a user namespace in /linux/namespaces"},
     {kBareLinux,
@@ -227,7 +233,8 @@ const Case kCases[] = {
     {kBareLinux, R"("namespaces":[{"type":"time","path":"/t"}],"timeOffsets":{"monotonic":{"secs":1}})",
      "/linux/timeOffsets must not be given with a time namespace to join"},
     // Sysctls.
-    {kLinux, R"("sysctl":{"kernel.panic":"1"})", "/linux/sysctl/kernel.panic belongs to no namespace and would change the host"},
+    {kLinux, R"("sysctl":{"kernel.panic":"1"})",
+     "/linux/sysctl/kernel.panic belongs to no namespace and would change the host"},
     {kLinux, R"("sysctl":{"vm/swappiness":"1"})",
      "/linux/sysctl/vm~1swappiness belongs to no namespace and would change the host"},
     {kLinux, R"("sysctl":{"kernel.hostname":"h"})", "/linux/sysctl/kernel.hostname must be set with /hostname"},
@@ -272,7 +279,8 @@ const Case kCases[] = {
     {kBareLinux, R"("netDevices":{"eth0":{}})", "/linux/netDevices needs a network namespace in /linux/namespaces"},
     {kLinux, R"("netDevices":{"eth0":{"name":23}})", "/linux/netDevices/eth0/name must be a string, not 23"},
     {kLinux, R"("netDevices":{"abcdefghijklmnop":{}})",
-     "/linux/netDevices/abcdefghijklmnop must be named after a network interface (1 to 15 bytes), not \"abcdefghijklmnop\""},
+     "/linux/netDevices/abcdefghijklmnop must be named after a network interface (1 to 15 bytes), not "
+     "\"abcdefghijklmnop\""},
     {kLinux, R"("netDevices":{"eth0":{"name":"a/b"}})",
      "/linux/netDevices/eth0/name must be a legal name of a network interface (1 to 15 bytes), not \"a/b\""},
     {kLinux, R"("netDevices":{"eth0":{"name":".."}})",
@@ -290,7 +298,8 @@ const Case kCases[] = {
     {kLinux, R"("cgroupsPath":")" + kLong + "\"", "/linux/cgroupsPath must be at most 4095 bytes long"},
     {kLinux, R"("mountLabel":"a\n")", "/linux/mountLabel must not contain control characters"},
     {kLinux, R"("rootfsPropagation":"all")",
-     "/linux/rootfsPropagation must be one of \"private\", \"rprivate\", \"shared\", \"rshared\", \"slave\", \"rslave\", "
+     "/linux/rootfsPropagation must be one of \"private\", \"rprivate\", \"shared\", \"rshared\", \"slave\", "
+     "\"rslave\", "
      "\"unbindable\", \"runbindable\", not \"all\""},
     {kLinux, R"("personality":{"domain":"BSD"})",
      "/linux/personality/domain must be one of \"LINUX\", \"LINUX32\", not \"BSD\""},
@@ -303,7 +312,8 @@ const Case kCases[] = {
     {kLinux, R"("intelRdt":{"memBwSchema":"MB:0=1\nL3:0=1"})",
      "/linux/intelRdt/memBwSchema must not contain control characters"},
     {kLinux, R"("intelRdt":{"schemata":["a\nb"]})", "/linux/intelRdt/schemata/0 must not contain control characters"},
-    {kLinux, R"("memoryPolicy":{"nodes":"0"})", "/linux/memoryPolicy/mode is required\n"
+    {kLinux, R"("memoryPolicy":{"nodes":"0"})",
+     "/linux/memoryPolicy/mode is required\n"
      "/linux/memoryPolicy/nodes must be empty with MPOL_DEFAULT"},
     {kLinux, R"("memoryPolicy":{"mode":"MPOL_BIND","nodes":""})",
      "/linux/memoryPolicy/nodes must not be empty with MPOL_BIND"},
@@ -311,7 +321,8 @@ const Case kCases[] = {
      "/linux/memoryPolicy/nodes must be empty with MPOL_LOCAL"},
     {kLinux, R"("memoryPolicy":{"mode":"MPOL_BIND","nodes":"0-"})",
      "/linux/memoryPolicy/nodes must be a list of numbers and ranges such as \"0-3,7\""},
-    {kLinux, R"("memoryPolicy":{"mode":"MPOL_BIND","nodes":"0","flags":["MPOL_F_STATIC_NODES","MPOL_F_RELATIVE_NODES"]})",
+    {kLinux,
+     R"("memoryPolicy":{"mode":"MPOL_BIND","nodes":"0","flags":["MPOL_F_STATIC_NODES","MPOL_F_RELATIVE_NODES"]})",
      "/linux/memoryPolicy/flags must not have both MPOL_F_RELATIVE_NODES and MPOL_F_STATIC_NODES"},
     // Resources.
     {kResources, R"("devices":[{"access":"rwm"}])", "/linux/resources/devices/0/allow is required"},
@@ -337,7 +348,8 @@ const Case kCases[] = {
     {kResources, R"("cpu":{"quota":-2})", "/linux/resources/cpu/quota must be -1 (unlimited) or more, not -2"},
     {kResources, R"("cpu":{"shares":-1})",
      "/linux/resources/cpu/shares must be an integer between 0 and 18446744073709551615, not -1"},
-    {kResources, R"("cpu":{"quota":1000,"burst":2000})", "/linux/resources/cpu/burst must not exceed the quota of 1000"},
+    {kResources, R"("cpu":{"quota":1000,"burst":2000})",
+     "/linux/resources/cpu/burst must not exceed the quota of 1000"},
     {kResources, R"("cpu":{"realtimeRuntime":2,"realtimePeriod":1})",
      "/linux/resources/cpu/realtimeRuntime must not exceed the period of 1"},
     {kResources, R"("cpu":{"realtimeRuntime":-2})",
@@ -379,7 +391,8 @@ const Case kCases[] = {
     {kResources, R"("unified":{"a..b":"1"})",
      "/linux/resources/unified/a..b must be named after a cgroup file, such as \"memory.high\", not \"a..b\""},
     {kResources, R"("pids":{"limit":"5"})",
-     "/linux/resources/pids/limit must be an integer between -9223372036854775808 and 9223372036854775807, not a string"},
+     "/linux/resources/pids/limit must be an integer between -9223372036854775808 and 9223372036854775807, not a "
+     "string"},
     // Seccomp.
     {kSeccomp, R"("syscalls":[])", "/linux/seccomp/defaultAction is required"},
     {kSeccomp, R"("defaultAction":"ALLOW")",
@@ -402,7 +415,8 @@ const Case kCases[] = {
     {kSeccomp, R"("defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"action":"SCMP_ACT_KILL"}])",
      "/linux/seccomp/syscalls/0/names is required"},
     {kSeccomp, R"("defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["a"],"action":"SCMP_ACT_KILL","errnoRet":1}])",
-     "/linux/seccomp/syscalls/0/errnoRet is only allowed with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with SCMP_ACT_KILL"},
+     "/linux/seccomp/syscalls/0/errnoRet is only allowed with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with "
+     "SCMP_ACT_KILL"},
     {kSeccomp,
      R"("defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["a"],"action":"SCMP_ACT_KILL","args":[{"index":6,)"
      R"("value":1,"op":"SCMP_CMP_EQ"}]}])",
@@ -440,7 +454,8 @@ TEST(Invalid, EachRuleHasItsPlaceAndSentence) {
     }
     EXPECT_EQ(result.error().code, ErrorCode::kConfigInvalid);
     std::string findings;
-    for (const Finding& f : result.error().findings) findings += (findings.empty() ? "" : "\n") + f.pointer + " " + f.message;
+    for (const Finding& f : result.error().findings)
+      findings += (findings.empty() ? "" : "\n") + f.pointer + " " + f.message;
     EXPECT_EQ(findings, c.findings) << text.substr(0, 500);
   }
   EXPECT_GE(std::size(kCases), 120u);

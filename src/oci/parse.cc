@@ -9,13 +9,6 @@
 namespace cella::oci {
 namespace {
 
-Error invalid(const char* what, std::vector<Finding> findings) {
-  Error error(ErrorCode::kConfigInvalid,
-              fmt::format("{} is invalid: {} finding{}", what, findings.size(), findings.size() == 1 ? "" : "s"));
-  error.findings = std::move(findings);
-  return error;
-}
-
 template <typename T, typename Validate>
 Result<T> parse(const char* what, std::string_view text, std::vector<Finding>* warnings, Validate check) {
   auto document = json::parse(text);
@@ -32,6 +25,13 @@ Result<T> parse(const char* what, std::string_view text, std::vector<Finding>* w
 
 }  // namespace
 
+Error invalid(const char* what, std::vector<Finding> findings) {
+  Error error(ErrorCode::kConfigInvalid,
+              fmt::format("{} is invalid: {} finding{}", what, findings.size(), findings.size() == 1 ? "" : "s"));
+  error.findings = std::move(findings);
+  return error;
+}
+
 Result<Spec> parse_spec(std::string_view json_text, std::vector<Finding>* warnings) {
   return parse<Spec>("config.json", json_text, warnings,
                      [](const Spec& spec, json::Report& report) { validate(spec, report); });
@@ -43,9 +43,8 @@ Result<Process> parse_process(std::string_view json_text, std::vector<Finding>* 
 }
 
 Result<Resources> parse_resources(std::string_view json_text, std::vector<Finding>* warnings) {
-  return parse<Resources>("the resources", json_text, warnings, [](const Resources& resources, json::Report& report) {
-    validate(resources, report, false);
-  });
+  return parse<Resources>("the resources", json_text, warnings,
+                          [](const Resources& resources, json::Report& report) { validate(resources, report, false); });
 }
 
 std::string to_json(const Spec& spec) {

@@ -16,6 +16,9 @@ namespace cella::oci {
 
 inline constexpr const char* kSpecVersion = "1.3.0";  // of the specification that this follows
 
+// "config.json is invalid: 2 findings", with them.
+Error invalid(const char* what, std::vector<Finding> findings);
+
 Result<Spec> parse_spec(std::string_view json_text, std::vector<Finding>* warnings = nullptr);
 // The process of `exec --process`.
 Result<Process> parse_process(std::string_view json_text, std::vector<Finding>* warnings = nullptr);

@@ -26,8 +26,22 @@ struct Capabilities {
   std::vector<std::string> bounding, effective, inheritable, permitted, ambient;  // "CAP_CHOWN"; may be unknown
 };
 enum class RlimitType {  // RLIMIT_* of getrlimit(2)
-  kCpu = 0, kFsize = 1, kData = 2, kStack = 3, kCore = 4, kRss = 5, kNproc = 6, kNofile = 7, kMemlock = 8, kAs = 9,
-  kLocks = 10, kSigpending = 11, kMsgqueue = 12, kNice = 13, kRtprio = 14, kRttime = 15,
+  kCpu = 0,
+  kFsize = 1,
+  kData = 2,
+  kStack = 3,
+  kCore = 4,
+  kRss = 5,
+  kNproc = 6,
+  kNofile = 7,
+  kMemlock = 8,
+  kAs = 9,
+  kLocks = 10,
+  kSigpending = 11,
+  kMsgqueue = 12,
+  kNice = 13,
+  kRtprio = 14,
+  kRttime = 15,
 };
 struct Rlimit {
   RlimitType type = RlimitType::kCpu;
@@ -35,7 +49,13 @@ struct Rlimit {
 };
 enum class SchedulerPolicy { kOther = 0, kFifo = 1, kRr = 2, kBatch = 3, kIso = 4, kIdle = 5, kDeadline = 6 };
 enum class SchedulerFlag {  // SCHED_FLAG_* of sched_setattr(2)
-  kResetOnFork = 1, kReclaim = 2, kDlOverrun = 4, kKeepPolicy = 8, kKeepParams = 16, kUtilClampMin = 32, kUtilClampMax = 64,
+  kResetOnFork = 1,
+  kReclaim = 2,
+  kDlOverrun = 4,
+  kKeepPolicy = 8,
+  kKeepParams = 16,
+  kUtilClampMin = 32,
+  kUtilClampMax = 64,
 };
 struct Scheduler {
   SchedulerPolicy policy = SchedulerPolicy::kOther;
@@ -174,8 +194,29 @@ enum class SeccompAction { kKillThread, kKillProcess, kTrap, kErrno, kTrace, kAl
 enum class SeccompOperator { kNotEqual, kLess, kLessOrEqual, kEqual, kGreaterOrEqual, kGreater, kMaskedEqual };
 enum class SeccompFlag { kTsync = 1, kLog = 2, kSpecAllow = 4, kWaitKillableRecv = 32 };  // of seccomp(2)
 enum class SeccompArch {
-  kX86, kX86_64, kX32, kArm, kAarch64, kLoongarch64, kM68k, kMips, kMips64, kMips64n32, kMipsel, kMipsel64, kMipsel64n32,
-  kPpc, kPpc64, kPpc64le, kS390, kS390x, kSh, kSheb, kParisc, kParisc64, kRiscv64,
+  kX86,
+  kX86_64,
+  kX32,
+  kArm,
+  kAarch64,
+  kLoongarch64,
+  kM68k,
+  kMips,
+  kMips64,
+  kMips64n32,
+  kMipsel,
+  kMipsel64,
+  kMipsel64n32,
+  kPpc,
+  kPpc64,
+  kPpc64le,
+  kS390,
+  kS390x,
+  kSh,
+  kSheb,
+  kParisc,
+  kParisc64,
+  kRiscv64,
 };
 struct SeccompArg {
   uint32_t index = 0;
@@ -198,7 +239,14 @@ struct Seccomp {
 };
 
 enum class Propagation {
-  kPrivate, kRprivate, kShared, kRshared, kSlave, kRslave, kUnbindable, kRunbindable,
+  kPrivate,
+  kRprivate,
+  kShared,
+  kRshared,
+  kSlave,
+  kRslave,
+  kUnbindable,
+  kRunbindable,
 };
 struct IntelRdt {
   std::string clos_id;
@@ -207,7 +255,13 @@ struct IntelRdt {
   bool enable_monitoring = false;
 };
 enum class MemoryPolicyMode {  // MPOL_* of set_mempolicy(2)
-  kDefault = 0, kPreferred = 1, kBind = 2, kInterleave = 3, kLocal = 4, kPreferredMany = 5, kWeightedInterleave = 6,
+  kDefault = 0,
+  kPreferred = 1,
+  kBind = 2,
+  kInterleave = 3,
+  kLocal = 4,
+  kPreferredMany = 5,
+  kWeightedInterleave = 6,
 };
 enum class MemoryPolicyFlag { kNumaBalancing = 1 << 13, kRelativeNodes = 1 << 14, kStaticNodes = 1 << 15 };
 struct MemoryPolicy {

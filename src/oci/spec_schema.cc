@@ -9,22 +9,14 @@ using json::Type;
 
 std::span<const Name<RlimitType>> names_of(Type<RlimitType>) {
   static constexpr Name<RlimitType> kNames[] = {
-      {"RLIMIT_CPU", RlimitType::kCpu},
-      {"RLIMIT_FSIZE", RlimitType::kFsize},
-      {"RLIMIT_DATA", RlimitType::kData},
-      {"RLIMIT_STACK", RlimitType::kStack},
-      {"RLIMIT_CORE", RlimitType::kCore},
-      {"RLIMIT_RSS", RlimitType::kRss},
-      {"RLIMIT_NPROC", RlimitType::kNproc},
-      {"RLIMIT_NOFILE", RlimitType::kNofile},
-      {"RLIMIT_MEMLOCK", RlimitType::kMemlock},
-      {"RLIMIT_AS", RlimitType::kAs},
-      {"RLIMIT_LOCKS", RlimitType::kLocks},
-      {"RLIMIT_SIGPENDING", RlimitType::kSigpending},
-      {"RLIMIT_MSGQUEUE", RlimitType::kMsgqueue},
-      {"RLIMIT_NICE", RlimitType::kNice},
-      {"RLIMIT_RTPRIO", RlimitType::kRtprio},
-      {"RLIMIT_RTTIME", RlimitType::kRttime},
+      {"RLIMIT_CPU", RlimitType::kCpu},           {"RLIMIT_FSIZE", RlimitType::kFsize},
+      {"RLIMIT_DATA", RlimitType::kData},         {"RLIMIT_STACK", RlimitType::kStack},
+      {"RLIMIT_CORE", RlimitType::kCore},         {"RLIMIT_RSS", RlimitType::kRss},
+      {"RLIMIT_NPROC", RlimitType::kNproc},       {"RLIMIT_NOFILE", RlimitType::kNofile},
+      {"RLIMIT_MEMLOCK", RlimitType::kMemlock},   {"RLIMIT_AS", RlimitType::kAs},
+      {"RLIMIT_LOCKS", RlimitType::kLocks},       {"RLIMIT_SIGPENDING", RlimitType::kSigpending},
+      {"RLIMIT_MSGQUEUE", RlimitType::kMsgqueue}, {"RLIMIT_NICE", RlimitType::kNice},
+      {"RLIMIT_RTPRIO", RlimitType::kRtprio},     {"RLIMIT_RTTIME", RlimitType::kRttime},
   };
   return kNames;
 }
@@ -66,20 +58,16 @@ std::span<const Name<IOPriorityClass>> names_of(Type<IOPriorityClass>) {
 
 std::span<const Name<NamespaceType>> names_of(Type<NamespaceType>) {
   static constexpr Name<NamespaceType> kNames[] = {
-      {"pid", NamespaceType::kPid},
-      {"network", NamespaceType::kNetwork},
-      {"mount", NamespaceType::kMount},
-      {"ipc", NamespaceType::kIpc},
-      {"uts", NamespaceType::kUts},
-      {"user", NamespaceType::kUser},
-      {"cgroup", NamespaceType::kCgroup},
-      {"time", NamespaceType::kTime},
+      {"pid", NamespaceType::kPid},       {"network", NamespaceType::kNetwork}, {"mount", NamespaceType::kMount},
+      {"ipc", NamespaceType::kIpc},       {"uts", NamespaceType::kUts},         {"user", NamespaceType::kUser},
+      {"cgroup", NamespaceType::kCgroup}, {"time", NamespaceType::kTime},
   };
   return kNames;
 }
 
 std::span<const Name<SeccompAction>> names_of(Type<SeccompAction>) {
-  static constexpr Name<SeccompAction> kNames[] = {  // KILL is the old name of KILL_THREAD and what runc writes
+  static constexpr Name<SeccompAction> kNames[] = {
+      // KILL is the old name of KILL_THREAD and what runc writes
       {"SCMP_ACT_KILL", SeccompAction::kKillThread},
       {"SCMP_ACT_KILL_PROCESS", SeccompAction::kKillProcess},
       {"SCMP_ACT_KILL_THREAD", SeccompAction::kKillThread},
@@ -95,12 +83,9 @@ std::span<const Name<SeccompAction>> names_of(Type<SeccompAction>) {
 
 std::span<const Name<SeccompOperator>> names_of(Type<SeccompOperator>) {
   static constexpr Name<SeccompOperator> kNames[] = {
-      {"SCMP_CMP_NE", SeccompOperator::kNotEqual},
-      {"SCMP_CMP_LT", SeccompOperator::kLess},
-      {"SCMP_CMP_LE", SeccompOperator::kLessOrEqual},
-      {"SCMP_CMP_EQ", SeccompOperator::kEqual},
-      {"SCMP_CMP_GE", SeccompOperator::kGreaterOrEqual},
-      {"SCMP_CMP_GT", SeccompOperator::kGreater},
+      {"SCMP_CMP_NE", SeccompOperator::kNotEqual},           {"SCMP_CMP_LT", SeccompOperator::kLess},
+      {"SCMP_CMP_LE", SeccompOperator::kLessOrEqual},        {"SCMP_CMP_EQ", SeccompOperator::kEqual},
+      {"SCMP_CMP_GE", SeccompOperator::kGreaterOrEqual},     {"SCMP_CMP_GT", SeccompOperator::kGreater},
       {"SCMP_CMP_MASKED_EQ", SeccompOperator::kMaskedEqual},
   };
   return kNames;
@@ -147,14 +132,10 @@ std::span<const Name<SeccompArch>> names_of(Type<SeccompArch>) {
 
 std::span<const Name<Propagation>> names_of(Type<Propagation>) {
   static constexpr Name<Propagation> kNames[] = {
-      {"private", Propagation::kPrivate},
-      {"rprivate", Propagation::kRprivate},
-      {"shared", Propagation::kShared},
-      {"rshared", Propagation::kRshared},
-      {"slave", Propagation::kSlave},
-      {"rslave", Propagation::kRslave},
-      {"unbindable", Propagation::kUnbindable},
-      {"runbindable", Propagation::kRunbindable},
+      {"private", Propagation::kPrivate},       {"rprivate", Propagation::kRprivate},
+      {"shared", Propagation::kShared},         {"rshared", Propagation::kRshared},
+      {"slave", Propagation::kSlave},           {"rslave", Propagation::kRslave},
+      {"unbindable", Propagation::kUnbindable}, {"runbindable", Propagation::kRunbindable},
   };
   return kNames;
 }
@@ -199,10 +180,8 @@ std::span<const Field<Box>> fields_of(Type<Box>) {
 
 std::span<const Field<User>> fields_of(Type<User>) {
   static constexpr Field<User> kFields[] = {
-      field<&User::uid>("uid").always(),
-      field<&User::gid>("gid").always(),
-      field<&User::umask>("umask"),
-      field<&User::additional_gids>("additionalGids"),
+      field<&User::uid>("uid").always(),  field<&User::gid>("gid").always(),
+      field<&User::umask>("umask"),       field<&User::additional_gids>("additionalGids"),
       field<&User::username>("username"),
   };
   return kFields;
@@ -210,10 +189,8 @@ std::span<const Field<User>> fields_of(Type<User>) {
 
 std::span<const Field<Capabilities>> fields_of(Type<Capabilities>) {
   static constexpr Field<Capabilities> kFields[] = {
-      field<&Capabilities::bounding>("bounding"),
-      field<&Capabilities::effective>("effective"),
-      field<&Capabilities::inheritable>("inheritable"),
-      field<&Capabilities::permitted>("permitted"),
+      field<&Capabilities::bounding>("bounding"),       field<&Capabilities::effective>("effective"),
+      field<&Capabilities::inheritable>("inheritable"), field<&Capabilities::permitted>("permitted"),
       field<&Capabilities::ambient>("ambient"),
   };
   return kFields;
@@ -444,14 +421,10 @@ std::span<const Field<Rdma>> fields_of(Type<Rdma>) {
 
 std::span<const Field<Resources>> fields_of(Type<Resources>) {
   static constexpr Field<Resources> kFields[] = {
-      field<&Resources::devices>("devices"),
-      field<&Resources::memory>("memory"),
-      field<&Resources::cpu>("cpu"),
-      field<&Resources::pids>("pids"),
-      field<&Resources::block_io>("blockIO"),
-      field<&Resources::hugepage_limits>("hugepageLimits"),
-      field<&Resources::network>("network"),
-      field<&Resources::rdma>("rdma"),
+      field<&Resources::devices>("devices"),  field<&Resources::memory>("memory"),
+      field<&Resources::cpu>("cpu"),          field<&Resources::pids>("pids"),
+      field<&Resources::block_io>("blockIO"), field<&Resources::hugepage_limits>("hugepageLimits"),
+      field<&Resources::network>("network"),  field<&Resources::rdma>("rdma"),
       field<&Resources::unified>("unified"),
   };
   return kFields;

@@ -6,12 +6,9 @@ namespace cella::oci {
 
 std::span<const json::Field<State>> fields_of(json::Type<State>) {
   static constexpr json::Field<State> kFields[] = {
-      json::field<&State::version>("ociVersion").required(),
-      json::field<&State::id>("id").required(),
-      json::field<&State::status>("status").required(),
-      json::field<&State::pid>("pid").range(0, INT32_MAX),
-      json::field<&State::bundle>("bundle").required(),
-      json::field<&State::annotations>("annotations"),
+      json::field<&State::version>("ociVersion").required(), json::field<&State::id>("id").required(),
+      json::field<&State::status>("status").required(),      json::field<&State::pid>("pid").range(0, INT32_MAX),
+      json::field<&State::bundle>("bundle").required(),      json::field<&State::annotations>("annotations"),
   };
   return kFields;
 }

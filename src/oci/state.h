@@ -13,8 +13,8 @@ namespace cella::oci {
 struct State {
   std::string version;  // ociVersion
   std::string id;
-  std::string status;   // "creating", "created", "running", "stopped"; also "paused" by `state`
-  int pid = 0;          // 0: not running; left out of the JSON
+  std::string status;  // "creating", "created", "running", "stopped"; also "paused" by `state`
+  int pid = 0;         // 0: not running; left out of the JSON
   std::string bundle;
   std::map<std::string, std::string> annotations;
   friend bool operator==(const State&, const State&) = default;

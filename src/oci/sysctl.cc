@@ -23,7 +23,9 @@ constexpr Rule kRules[] = {
     {"user.", {SysctlScope::kNamespaced, NamespaceType::kUser}},
 };
 
-bool is_separator(char c) { return c == '.' || c == '/'; }
+bool is_separator(char c) {
+  return c == '.' || c == '/';
+}
 
 }  // namespace
 

@@ -33,7 +33,8 @@ const char* version_error(std::string_view version) {
   if (version[position] != '-' && version[position] != '+') return kForm;
   std::string_view rest = version.substr(position + 1);
   bool legal = !rest.empty() && std::all_of(rest.begin(), rest.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' || c == '-' || c == '+';
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' || c == '-' ||
+           c == '+';
   });
   return legal ? nullptr : kForm;
 }
@@ -67,16 +68,20 @@ void check_mounts(const std::vector<Mount>& mounts, Report& report) {
     check_id_mappings(mount.uid_mappings, "uidMappings", report);
     check_id_mappings(mount.gid_mappings, "gidMappings", report);
     if (mount.uid_mappings.empty() != mount.gid_mappings.empty()) {
-      report.fail_in(mount.uid_mappings.empty() ? "uidMappings" : "gidMappings", "must be given, as the other mapping is");
+      report.fail_in(mount.uid_mappings.empty() ? "uidMappings" : "gidMappings",
+                     "must be given, as the other mapping is");
     }
   }
 }
 
 void check_hooks(const Hooks& hooks, Report& report) {
   At at(report, "hooks");
-  for (auto [key, list] : {std::pair{"prestart", &hooks.prestart}, {"createRuntime", &hooks.create_runtime},
-                           {"createContainer", &hooks.create_container}, {"startContainer", &hooks.start_container},
-                           {"poststart", &hooks.poststart}, {"poststop", &hooks.poststop}}) {
+  for (auto [key, list] : {std::pair{"prestart", &hooks.prestart},
+                           {"createRuntime", &hooks.create_runtime},
+                           {"createContainer", &hooks.create_container},
+                           {"startContainer", &hooks.start_container},
+                           {"poststart", &hooks.poststart},
+                           {"poststop", &hooks.poststop}}) {
     At kind(report, std::string_view(key));
     for (size_t i = 0; i < list->size(); ++i) {
       At hook(report, i);
@@ -113,8 +118,8 @@ void validate(const Spec& spec, Report& report) {
     At at(report, "process");
     validate(*spec.process, report);
   }
-  const bool has_uts =
-      (spec.linux_config && spec.linux_config->find(NamespaceType::kUts) != nullptr) || report.touched("/linux/namespaces");
+  const bool has_uts = (spec.linux_config && spec.linux_config->find(NamespaceType::kUts) != nullptr) ||
+                       report.touched("/linux/namespaces");
   check_host_name(report, "hostname", spec.hostname, has_uts);
   check_host_name(report, "domainname", spec.domainname, has_uts);
   check_mounts(spec.mounts, report);

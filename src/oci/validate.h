@@ -11,7 +11,8 @@ namespace cella::oci {
 
 void validate(const Spec& spec, json::Report& report);
 void validate(const Process& process, json::Report& report);
-// `complete`: the resources of a config.json; else a change to those of a container, where a swap limit may stand alone.
+// `complete`: the resources of a config.json; else a change to those of a container, where a swap limit may stand
+// alone.
 void validate(const Resources& resources, json::Report& report, bool complete);
 
 }  // namespace cella::oci

@@ -19,7 +19,8 @@ using json::Report;
 // What the namespaces of a container are; all present when their list is malformed, so that nothing follows from that.
 class NamespaceSet {
  public:
-  NamespaceSet(const Linux& config, const Report& report) : linux_(config), unknown_(report.touched("/linux/namespaces")) {}
+  NamespaceSet(const Linux& config, const Report& report)
+      : linux_(config), unknown_(report.touched("/linux/namespaces")) {}
   bool has(NamespaceType type) const { return unknown_ || linux_.find(type) != nullptr; }
   bool joins(NamespaceType type) const {
     const Namespace* ns = linux_.find(type);
@@ -41,7 +42,8 @@ void check_namespaces(const Linux& config, Report& report) {
   for (size_t i = 0; i < config.namespaces.size(); ++i) {
     At item(report, i);
     const Namespace& ns = config.namespaces[i];
-    if (!seen.insert(ns.type).second) report.fail_in("type", "must be given once, \"{}\" is a duplicate", json::name_of(ns.type));
+    if (!seen.insert(ns.type).second)
+      report.fail_in("type", "must be given once, \"{}\" is a duplicate", json::name_of(ns.type));
     if (!ns.path.empty()) check_path(report, "path", ns.path, PathRule::kAbsolute);
   }
 }
@@ -71,8 +73,12 @@ void check_sysctls(const Spec& spec, const NamespaceSet& namespaces, Report& rep
     check_no_nul(report, value);
     const SysctlScope scope = sysctl_scope(key);
     switch (scope.kind) {
-      case SysctlScope::kHostOnly: report.fail("belongs to no namespace and would change the host"); break;
-      case SysctlScope::kHostname: report.fail("must be set with /hostname"); break;
+      case SysctlScope::kHostOnly:
+        report.fail("belongs to no namespace and would change the host");
+        break;
+      case SysctlScope::kHostname:
+        report.fail("must be set with /hostname");
+        break;
       case SysctlScope::kNamespaced:
         if (!namespaces.has(scope.type)) {
           report.fail("needs {} {} namespace in /linux/namespaces", scope.type == NamespaceType::kIpc ? "an" : "a",
@@ -94,7 +100,8 @@ void check_devices(const std::vector<Device>& devices, Report& report) {
     check_path(report, "path", device.path, PathRule::kAbsolute);
     const bool known = device.type.size() == 1 && std::string_view("bcup").contains(device.type[0]);
     if (!known) report.fail_in("type", "must be \"b\", \"c\", \"u\" or \"p\", not {}", json::quoted(device.type));
-    for (auto [key, number, most] : {std::tuple{"major", device.major, kMostMajor}, {"minor", device.minor, kMostMinor}}) {
+    for (auto [key, number, most] :
+         {std::tuple{"major", device.major, kMostMajor}, {"minor", device.minor, kMostMinor}}) {
       if (!number) {
         if (known && device.type != "p") report.fail_in(key, "is required for a device of type \"{}\"", device.type);
       } else if (*number < 0 || *number > most) {
@@ -120,14 +127,17 @@ void check_net_devices(const Linux& config, const NamespaceSet& namespaces, Repo
       report.fail("must be named after a network interface (1 to 15 bytes), not {}", json::quoted(name));
     }
     if (!device.name.empty() && !is_interface_name(device.name)) {
-      report.fail_in("name", "must be a legal name of a network interface (1 to 15 bytes), not {}", json::quoted(device.name));
+      report.fail_in("name", "must be a legal name of a network interface (1 to 15 bytes), not {}",
+                     json::quoted(device.name));
     } else if (!names.insert(device.name.empty() ? name : device.name).second) {
       report.fail_in("name", "must differ from those of the other devices");
     }
   }
 }
 
-bool takes_errno(SeccompAction action) { return action == SeccompAction::kErrno || action == SeccompAction::kTrace; }
+bool takes_errno(SeccompAction action) {
+  return action == SeccompAction::kErrno || action == SeccompAction::kTrace;
+}
 
 void check_errno(Report& report, std::string_view key, SeccompAction action, std::optional<uint32_t> value) {
   constexpr uint32_t kMostErrno = 4095, kMostTrace = 65535;
@@ -168,7 +178,8 @@ void check_seccomp(const Seccomp& seccomp, Report& report) {
   if (notifies && seccomp.listener_path.empty()) report.fail_in("listenerPath", "is required by SCMP_ACT_NOTIFY");
 }
 
-void check_paths(const std::vector<std::string>& paths, std::string_view key, bool has_mount_namespace, Report& report) {
+void check_paths(const std::vector<std::string>& paths, std::string_view key, bool has_mount_namespace,
+                 Report& report) {
   if (paths.empty()) return;
   if (!has_mount_namespace) return report.fail_in(key, "needs a mount namespace in /linux/namespaces");
   At at(report, key);
@@ -218,11 +229,14 @@ void check_memory_policy(const MemoryPolicy& policy, Report& report) {
     case MemoryPolicyMode::kLocal:
       if (count != 0) report.fail_in("nodes", "must be empty with {}", mode);
       break;
-    case MemoryPolicyMode::kPreferred: break;
+    case MemoryPolicyMode::kPreferred:
+      break;
     default:
       if (count == 0) report.fail_in("nodes", "must not be empty with {}", mode);
   }
-  auto has = [&](MemoryPolicyFlag flag) { return std::find(policy.flags.begin(), policy.flags.end(), flag) != policy.flags.end(); };
+  auto has = [&](MemoryPolicyFlag flag) {
+    return std::find(policy.flags.begin(), policy.flags.end(), flag) != policy.flags.end();
+  };
   if (has(MemoryPolicyFlag::kRelativeNodes) && has(MemoryPolicyFlag::kStaticNodes)) {
     report.fail_in("flags", "must not have both MPOL_F_RELATIVE_NODES and MPOL_F_STATIC_NODES");
   }

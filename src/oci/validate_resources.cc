@@ -27,8 +27,11 @@ void check_devices(const std::vector<DeviceCgroup>& rules, Report& report) {
 
 void check_memory(const Memory& memory, Report& report, bool complete) {
   At at(report, "memory");
-  for (auto [key, value] : {std::pair{"limit", memory.limit}, {"reservation", memory.reservation}, {"swap", memory.swap},
-                            {"kernel", memory.kernel}, {"kernelTCP", memory.kernel_tcp}}) {
+  for (auto [key, value] : {std::pair{"limit", memory.limit},
+                            {"reservation", memory.reservation},
+                            {"swap", memory.swap},
+                            {"kernel", memory.kernel},
+                            {"kernelTCP", memory.kernel_tcp}}) {
     if (value && *value < -1) report.fail_in(key, "must be -1 (unlimited) or more, not {}", *value);
   }
   const int64_t limit = memory.limit.value_or(0), swap = memory.swap.value_or(0);
@@ -119,7 +122,8 @@ void check_network(const NetworkResources& network, Report& report) {
   for (size_t i = 0; i < network.priorities.size(); ++i) {
     At priority(report, i);
     if (!is_interface_name(network.priorities[i].name)) {
-      report.fail_in("name", "must be the name of a network interface, not {}", json::quoted(network.priorities[i].name));
+      report.fail_in("name", "must be the name of a network interface, not {}",
+                     json::quoted(network.priorities[i].name));
     }
   }
 }
@@ -136,7 +140,8 @@ void check_rdma(const std::map<std::string, Rdma>& rdma, Report& report) {
 // A file of the container's own cgroup directory: "controller.parameter".
 bool is_cgroup_file(std::string_view name) {
   size_t dot = name.find('.');
-  if (dot == 0 || dot == std::string_view::npos || dot + 1 == name.size() || name.find("..") != std::string_view::npos) {
+  if (dot == 0 || dot == std::string_view::npos || dot + 1 == name.size() ||
+      name.find("..") != std::string_view::npos) {
     return false;
   }
   return std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7F && c != '/'; });

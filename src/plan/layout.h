@@ -76,7 +76,7 @@ struct InitMessage {
   uint32_t step;         // index of the step
   int32_t errno_value;   // kError; 0: `detail` says it all
   int32_t pid;           // kForked
-  char detail[256];      // kError: what the step alone knows, NUL-terminated, or empty
+  char detail[256];      // kError: what the step alone knows, NUL-terminated; after start all of the text
 };
 struct LauncherMessage {
   SyncPoint point;

@@ -16,7 +16,9 @@ SysResult<int> call(bpf_cmd command, bpf_attr& attr) {
   return static_cast<int>(result);
 }
 
-uint64_t address(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer); }
+uint64_t address(const void* pointer) {
+  return reinterpret_cast<uintptr_t>(pointer);
+}
 
 SysResult<int> load(bpf_attr& attr) {
   constexpr int kAttempts = 30;

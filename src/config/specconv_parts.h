@@ -1,0 +1,16 @@
+// The parts of from_spec that stand in files of their own.
+#pragma once
+
+#include "config/config.h"
+#include "config/specconv.h"
+#include "json/report.h"
+#include "oci/spec.h"
+
+namespace cella::config {
+
+std::vector<IDMap> convert_id_maps(const std::vector<oci::IDMapping>& mappings);
+Seccomp convert_seccomp(const oci::Seccomp& seccomp);
+void convert_mounts(const oci::Spec& spec, const SpecconvOptions& options, Config& config, json::Report& report);
+Cgroup convert_cgroup(const oci::Spec& spec, const SpecconvOptions& options, json::Report& report);
+
+}  // namespace cella::config

@@ -1,0 +1,71 @@
+// The inside of a Container, shared by the files that implement it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <cella/container.h>
+#include <cella/factory.h>
+
+#include "cgroup/manager.h"
+#include "config/state.h"
+#include "container/id_maps.h"
+#include "container/state_directory.h"
+#include "plan/build.h"
+
+namespace cella {
+
+struct Container::Impl {
+  std::shared_ptr<const FactoryOptions> options;  // root is set
+  container::StateDirectory directory;
+  config::Config config;
+  std::optional<config::State> state;             // absent: nothing has been started yet
+  bool reserved = false;                          // made by this handle's Factory::create; not complete yet
+
+  void warn(std::string_view text) const {
+    if (options->on_warning) options->on_warning(text);
+  }
+  void warn_all(const std::vector<std::string>& texts) const {
+    for (const std::string& text : texts) warn(text);
+  }
+  const std::string& id() const { return directory.id(); }
+
+  // Is the init process there, the same one and not a zombie?
+  bool init_is_alive() const;
+  // A pidfd of it. kContainerNotRunning.
+  Result<sys::FileDescriptor> open_init() const;
+  Result<Status> status() const;
+  cgroup::Manager cgroups() const;
+};
+
+}  // namespace cella
+
+namespace cella::container {
+
+// start.cc: the first process, waiting for start or run at once.
+Result<void> start_init(Container::Impl& container, Process& process, bool wait_for_start);
+// Lets a waiting init go, and runs the poststart hooks.
+Result<void> release_init(Container::Impl& container);
+// exec.cc: a further process.
+Result<void> start_further(Container::Impl& container, Process& process);
+Result<plan::Built> plan_further(const Container::Impl& container, const Process& process, cgroup::Layout& layout,
+                                 bool tasks);
+// destroy.cc: removes whatever there is of a container; nothing of it may be running.
+Result<void> remove_container(Container::Impl& container);
+// The half-made one in `directory`, as its journal tells.
+Result<void> remove_remains(StateDirectory& directory);
+
+// process_io.cc: the sockets that a process's terminal and pidfd go to.
+struct ConsoleSockets {
+  sys::FileDescriptor theirs;  // for init
+  sys::FileDescriptor ours;    // with keep_console: the master arrives here
+};
+Result<ConsoleSockets> open_console(const Process& process);
+Result<void> receive_console(ConsoleSockets& sockets, Process& process);
+// As soon as the process exists: its pid file, its pidfd socket, its OOM score.
+Result<void> announce(const Process& process, pid_t pid, std::optional<int> oom_score_adj, bool tolerate_denial);
+Result<sys::FileDescriptor> connect_listener(const config::Config& config, const plan::Built& built);
+
+}  // namespace cella::container

@@ -1,0 +1,85 @@
+// Starting a further process in a running container.
+#include <csignal>
+
+#include "base/result.h"
+#include "container/container_impl.h"
+#include "container/host_facts.h"
+#include "container/launcher.h"
+#include "container/process_impl.h"
+#include "sys/process.h"
+
+namespace cella::container {
+namespace {
+
+// "--cgroup [CONTROLLER[,…]:]PATH".
+cgroup::SubPaths sub_paths(const std::string& text) {
+  cgroup::SubPaths paths;
+  if (text.empty()) return paths;
+  size_t colon = text.find(':');
+  if (colon == std::string::npos) {
+    paths[""] = text;
+    return paths;
+  }
+  for (size_t start = 0; start < colon;) {
+    size_t end = std::min(text.find(',', start), colon);
+    paths[text.substr(start, end - start)] = text.substr(colon + 1);
+    start = end + 1;
+  }
+  return paths;
+}
+
+}  // namespace
+
+Result<plan::Built> plan_further(const Container::Impl& container, const Process& process, cgroup::Layout& layout,
+                                 bool tasks) {
+  std::vector<std::string> warnings;
+  plan::Facts facts = TRY(host_facts(container.config, container.id(), layout, {}, &warnings));
+  container.warn_all(warnings);
+  facts.join_v1_tasks = tasks;
+  plan::StartOptions options;
+  options.id = container.id();
+  options.init = false;
+  options.wait_for_start = false;
+  options.console_socket = process.keep_console || !process.console_socket.empty();
+  options.extra_files = static_cast<uint32_t>(process.extra_files.size());
+  return plan::build_exec(container.config, process.config, facts, options);
+}
+
+Result<void> start_further(Container::Impl& container, Process& process) {
+  if (!container.init_is_alive()) {
+    return base::fail(ErrorCode::kContainerNotRunning, "cannot exec in a stopped container");
+  }
+  sys::FileDescriptor init = TRY(container.open_init());
+  cgroup::Manager cgroups = container.cgroups();
+  if (!process.ignore_paused && TRY(cgroups.frozen())) {
+    return base::fail(ErrorCode::kContainerPaused, "cannot exec in a paused container (use --ignore-paused to override)");
+  }
+  cgroup::Join join = TRY(cgroups.open_join(sub_paths(process.sub_cgroup)), "opening the container's cgroup");
+  cgroup::Layout no_layout;
+  plan::Built built = TRY(plan_further(container, process, no_layout, !join.tasks.empty()));
+  ConsoleSockets console = TRY(open_console(process));
+  sys::FileDescriptor listener = TRY(connect_listener(container.config, built));
+
+  Launch request = {built, process.stdio, process.extra_files, {}, join.into_cgroup.get(), false};
+  request.slots = {{built.pidfd, init.get()},
+                   {built.console_socket, console.theirs.get()},
+                   {built.listener_socket, listener.get()}};
+  Handler handler;
+  handler.created = [&](pid_t pid) {
+    const config::ProcessConfig& own = process.config;
+    return announce(process, pid, own.oom_score_adj ? own.oom_score_adj : container.config.oom_score_adj,
+                    container.config.rootless_euid);
+  };
+  handler.cgroups = [&]() -> Result<std::vector<int>> {
+    std::vector<int> fds;
+    for (const sys::FileDescriptor& tasks : join.tasks) fds.push_back(tasks.get());
+    return fds;
+  };
+  handler.ready = [](pid_t) -> Result<void> { return {}; };
+  Launched launched = TRY(launch(std::move(request), handler));
+  process.impl().pid = launched.pid;
+  process.impl().pidfd = std::move(launched.pidfd);
+  return receive_console(console, process);
+}
+
+}  // namespace cella::container

@@ -1,0 +1,23 @@
+// Hooks that run in the runtime's namespaces: prestart, createRuntime, poststart, poststop. The container's own
+// (createContainer, startContainer) are steps of the plan. config.md of the OCI specification, "POSIX-platform Hooks".
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <cella/config.h>
+#include <cella/error.h>
+
+#include "oci/state.h"
+
+namespace cella::container {
+
+// In order; the first that fails ends it.
+Result<void> run_hooks(const std::vector<config::Hook>& hooks, const char* kind, const oci::State& state);
+// All of them, whatever fails: poststop. One text for each failure.
+std::vector<std::string> run_all_hooks(const std::vector<config::Hook>& hooks, const char* kind, const oci::State& state);
+
+// The state document of a container with these labels.
+oci::State hook_state(const config::Config& config, const std::string& id, const char* status, int pid);
+
+}  // namespace cella::container

@@ -1,0 +1,98 @@
+#include "container/host_facts.h"
+
+#include <unistd.h>
+
+#include "base/result.h"
+#include "bpf/seccomp.h"
+#include "container/hooks.h"
+#include "json/writer.h"
+#include "sys/file.h"
+
+namespace cella::container {
+namespace {
+
+bool kernel_has_apparmor() {
+  SysResult<std::string> enabled = sys::read_file("/sys/module/apparmor/parameters/enabled");
+  return enabled && enabled->starts_with('Y');
+}
+
+bool kernel_has_selinux() { return sys::stat_at(sys::kCurrentDirectory, "/sys/fs/selinux/enforce").has_value(); }
+
+bpf::SeccompPolicy policy_of(const config::Seccomp& seccomp) {
+  bpf::SeccompPolicy policy;
+  // The same enumerators in the same order on both sides.
+  policy.default_action = static_cast<bpf::SeccompAction>(seccomp.default_action);
+  policy.default_errno_ret = seccomp.default_errno_ret;
+  policy.architectures = seccomp.architectures;
+  policy.flags = seccomp.flags;
+  policy.rules.reserve(seccomp.syscalls.size());
+  for (const config::SeccompSyscall& syscall : seccomp.syscalls) {
+    bpf::SeccompRule& rule = policy.rules.emplace_back();
+    rule.name = syscall.name;
+    rule.action = static_cast<bpf::SeccompAction>(syscall.action);
+    rule.errno_ret = syscall.errno_ret;
+    for (const config::SeccompArg& arg : syscall.args) {
+      rule.args.push_back({arg.index, arg.value, arg.value_two, static_cast<bpf::SeccompOperator>(arg.op)});
+    }
+  }
+  return policy;
+}
+static_assert(static_cast<int>(bpf::SeccompAction::kNotify) == static_cast<int>(config::SeccompAction::kNotify));
+static_assert(static_cast<int>(bpf::SeccompOperator::kMaskedEqual) ==
+              static_cast<int>(config::SeccompOperator::kMaskedEqual));
+
+// ContainerProcessState of the OCI specification (config-linux.md, "The Container Process State").
+std::string listener_message(const config::Config& config, const std::string& id) {
+  oci::State state = hook_state(config, id, "creating", 0);
+  json::Writer writer;
+  writer.begin_object();
+  writer.key("ociVersion");
+  writer.string(config.version);
+  writer.key("fds");
+  writer.begin_array();
+  writer.string("seccompFd");
+  writer.end_array();
+  writer.key("pid");
+  writer.integer(0);
+  writer.key("metadata");
+  writer.string(config.seccomp->listener_metadata);
+  writer.key("state");
+  writer.raw(oci::to_json(state));
+  writer.end_object();
+  return writer.take();
+}
+
+}  // namespace
+
+bool is_privileged() {
+  if (::geteuid() != 0) return false;
+  SysResult<std::string> map = sys::read_file("/proc/self/uid_map");
+  // "         0          0 4294967295"
+  return map && map->find("4294967295") != std::string::npos && map->find('\n') + 1 == map->size();
+}
+
+Result<plan::Facts> host_facts(const config::Config& config, const std::string& id, const cgroup::Layout& layout,
+                               const cgroup::Paths& paths, std::vector<std::string>* warnings) {
+  plan::Facts facts;
+  facts.privileged = is_privileged();
+  facts.cgroup_v2 = layout.kind == cgroup::Layout::kV2;
+  for (cgroup::MountEntry& entry : cgroup::mount_entries(layout, paths)) {
+    facts.cgroup_mounts.push_back(
+        {std::move(entry.name), std::move(entry.path), std::move(entry.options), std::move(entry.aliases)});
+  }
+  facts.join_v1_tasks = layout.kind == cgroup::Layout::kV1 || layout.kind == cgroup::Layout::kHybrid;
+  facts.apparmor = !config.apparmor_profile.empty() && kernel_has_apparmor();
+  facts.selinux = (!config.process_label.empty() || !config.mount_label.empty()) && kernel_has_selinux();
+  if (config.seccomp) {
+    bpf::SeccompProgram program = TRY(bpf::compile_seccomp(policy_of(*config.seccomp), warnings), "linux.seccomp");
+    plan::SeccompBlob& blob = facts.seccomp.emplace();
+    blob.program.assign(reinterpret_cast<const char*>(program.instructions.data()),
+                        program.instructions.size() * sizeof(sock_filter));
+    blob.flags = program.flags;
+    blob.listener = program.wants_listener;
+    if (blob.listener) facts.seccomp_message = listener_message(config, id);
+  }
+  return facts;
+}
+
+}  // namespace cella::container

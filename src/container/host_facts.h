@@ -1,0 +1,23 @@
+// The host's facts for a plan, and whether we are an ordinary user. Each is read only when something depends on it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <cella/config.h>
+#include <cella/error.h>
+
+#include "cgroup/layout.h"
+#include "cgroup/paths.h"
+#include "plan/facts.h"
+
+namespace cella::container {
+
+// Root in the initial user namespace, user_namespaces(7).
+bool is_privileged();
+
+// For a container whose cgroups are `paths`. Compiles the seccomp policy. Warnings go to `warnings`.
+Result<plan::Facts> host_facts(const config::Config& config, const std::string& id, const cgroup::Layout& layout,
+                               const cgroup::Paths& paths, std::vector<std::string>* warnings);
+
+}  // namespace cella::container

@@ -1,0 +1,94 @@
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/result.h"
+#include "container/container_impl.h"
+#include "container/process_impl.h"
+#include "sys/file.h"
+#include "sys/process.h"
+#include "sys/socket.h"
+
+namespace cella::container {
+namespace {
+
+// Created or replaced as a whole, so that a reader never sees half a number.
+Result<void> write_pid_file(const std::string& path, pid_t pid) {
+  size_t slash = path.find_last_of('/');
+  std::string directory = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  sys::FileDescriptor fd = TRY(sys::open(directory.c_str(), O_PATH | O_DIRECTORY), "opening {}", directory);
+  TRY(sys::replace_file_at(fd.get(), name.c_str(), std::to_string(pid), 0644), "writing the pid file {}", path);
+  return {};
+}
+
+}  // namespace
+
+Result<ConsoleSockets> open_console(const Process& process) {
+  ConsoleSockets sockets;
+  if (!process.config.terminal) return sockets;
+  if (!process.console_socket.empty()) {
+    sockets.theirs =
+        TRY(sys::connect_unix(process.console_socket), "connecting to the console socket {}", process.console_socket);
+  } else if (process.keep_console) {
+    auto [ours, theirs] = TRY(sys::packet_pair(), "making the console socket");
+    sockets.ours = std::move(ours);
+    sockets.theirs = std::move(theirs);
+  }
+  return sockets;
+}
+
+Result<void> receive_console(ConsoleSockets& sockets, Process& process) {
+  sockets.theirs.reset();
+  if (!sockets.ours) return {};
+  char byte[16];
+  iovec vector = {byte, sizeof byte};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+  msghdr header = {};
+  header.msg_iov = &vector;
+  header.msg_iovlen = 1;
+  header.msg_control = control;
+  header.msg_controllen = sizeof control;
+  ssize_t n;
+  do n = ::recvmsg(sockets.ours.get(), &header, MSG_CMSG_CLOEXEC);
+  while (n < 0 && errno == EINTR);
+  if (n < 0) return base::fail_errno(errno, "receiving the terminal");
+  cmsghdr* item = CMSG_FIRSTHDR(&header);
+  if (item == nullptr || item->cmsg_type != SCM_RIGHTS) {
+    return base::fail(ErrorCode::kSystemError, "init did not send its terminal");
+  }
+  int fd;
+  std::memcpy(&fd, CMSG_DATA(item), sizeof fd);
+  process.impl().console = sys::FileDescriptor(fd);
+  return {};
+}
+
+Result<void> announce(const Process& process, pid_t pid, std::optional<int> oom_score_adj, bool tolerate_denial) {
+  // First of all: whoever started us tells from this file that there is a process.
+  if (!process.pid_file.empty()) TRY(write_pid_file(process.pid_file, pid));
+  if (!process.pidfd_socket.empty()) {
+    sys::FileDescriptor pidfd = TRY(sys::pidfd_open(pid), "opening a pidfd of process {}", pid);
+    sys::FileDescriptor socket =
+        TRY(sys::connect_unix(process.pidfd_socket), "connecting to the pidfd socket {}", process.pidfd_socket);
+    int fd = pidfd.get();
+    TRY(sys::send_message(socket.get(), "pidfd", {&fd, 1}), "sending the pidfd to {}", process.pidfd_socket);
+  }
+  if (oom_score_adj) {
+    std::string path = fmt::format("/proc/{}/oom_score_adj", pid);
+    SysResult<void> written = sys::write_file(path.c_str(), std::to_string(*oom_score_adj));
+    bool denied = !written && (written.error().value == EACCES || written.error().value == EPERM);
+    if (!written && !(denied && tolerate_denial)) TRY(written, "setting oom_score_adj to {}", *oom_score_adj);
+  }
+  return {};
+}
+
+Result<sys::FileDescriptor> connect_listener(const config::Config& config, const plan::Built& built) {
+  if (built.listener_socket == plan::kNoSlot) return sys::FileDescriptor();
+  const std::string& path = config.seccomp->listener_path;
+  return TRY(sys::connect_unix(path), "connecting to seccomp.listenerPath {}", path);
+}
+
+}  // namespace cella::container

@@ -1,0 +1,221 @@
+// Starting a container's first process.
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <ctime>
+
+#include "base/result.h"
+#include "base/scope_exit.h"
+#include "container/container_impl.h"
+#include "container/hooks.h"
+#include "container/host_facts.h"
+#include "container/launcher.h"
+#include "container/process_impl.h"
+#include "sys/file.h"
+#include "sys/process.h"
+
+namespace cella::container {
+namespace {
+
+using config::NamespaceType;
+
+// What the container's own pid namespace calls the process: the last number of NSpid, proc_pid_status(5).
+int inner_pid(pid_t pid) {
+  SysResult<std::string> status = sys::read_file(fmt::format("/proc/{}/status", pid).c_str());
+  if (!status) return pid;
+  size_t line = status->find("\nNSpid:");
+  if (line == std::string::npos) return pid;
+  size_t end = status->find('\n', line + 1);
+  size_t last = status->find_last_of(" \t", end);
+  return std::atoi(status->c_str() + last + 1);
+}
+
+class Start {
+ public:
+  Start(Container::Impl& container, Process& process, bool wait_for_start)
+      : container_(container), config_(container.config), process_(process), wait_(wait_for_start) {}
+
+  Result<void> run() {
+    layout_ = TRY(cgroup::detect(), "looking for cgroups");
+    manager_.emplace(TRY(cgroup::Manager::make(layout_, config_.cgroups, container_.id()), "linux.cgroupsPath"));
+    cgroup::Paths paths = manager_->paths();
+    plan::Facts facts = TRY(host_facts(config_, container_.id(), layout_, paths, &warnings_));
+    container_.warn_all(warnings_);
+    plan::StartOptions options;
+    options.id = container_.id();
+    options.wait_for_start = wait_;
+    options.console_socket = process_.keep_console || !process_.console_socket.empty();
+    options.extra_files = static_cast<uint32_t>(process_.extra_files.size());
+    plan::Built built = TRY(plan::build_create(config_, process_.config, facts, options));
+    TRY(container_.directory.write_journal(paths));
+    Result<void> started = launch_with(built);
+    if (!started) {
+      // Nothing of it stays: what was made is removed in the opposite order.
+      (void)manager_->kill_all(SIGKILL);
+      (void)manager_->destroy();
+    }
+    return started;
+  }
+
+ private:
+  Result<void> launch_with(plan::Built& built) {
+    TRY(manager_->create(), "creating the cgroup");
+    TRY(manager_->apply(config_.cgroups.resources), "setting the cgroup's limits");
+    cgroup::Join join = TRY(manager_->open_join(), "opening the cgroup");
+    sys::FileDescriptor fifo;
+    if (wait_) fifo = TRY(container_.directory.make_fifo());
+    ConsoleSockets console = TRY(open_console(process_));
+    sys::FileDescriptor listener = TRY(connect_listener(config_, built));
+
+    Launch request = {built, process_.stdio, process_.extra_files, {}, join.into_cgroup.get(), wait_};
+    request.slots = {{built.console_socket, console.theirs.get()},
+                     {built.fifo, fifo.get()},
+                     {built.listener_socket, listener.get()}};
+    Handler handler;
+    handler.created = [&](pid_t pid) {
+      return announce(process_, pid, process_.config.oom_score_adj ? process_.config.oom_score_adj : config_.oom_score_adj,
+                      config_.rootless_euid);
+    };
+    handler.user_maps = [&](pid_t pid) {
+      return write_id_maps(pid, config_.uid_mappings, config_.gid_mappings,
+                           {container_.options->newuidmap_path, container_.options->newgidmap_path});
+    };
+    handler.cgroups = [&]() -> Result<std::vector<int>> {
+      std::vector<int> fds;
+      for (const sys::FileDescriptor& tasks : join.tasks) fds.push_back(tasks.get());
+      return fds;
+    };
+    handler.namespaces = [&](pid_t pid) { return run_runtime_hooks(pid); };
+    handler.ready = [&](pid_t pid) { return record(pid); };
+    Result<Launched> launched = launch(std::move(request), handler);
+    if (!launched) return std::unexpected(std::move(launched).error());
+    Process::Impl& started = process_.impl();
+    started.pid = launched->pid;
+    started.pidfd = std::move(launched->pidfd);
+    Result<void> received = receive_console(console, process_);
+    if (!received) {
+      (void)sys::pidfd_signal(started.pidfd.get(), SIGKILL);
+      (void)process_.wait();
+    }
+    return received;
+  }
+
+  Result<std::vector<int>> run_runtime_hooks(pid_t pid) {
+    const config::Hooks& hooks = config_.hooks;
+    oci::State state = hook_state(config_, container_.id(), "creating", pid);
+    TRY(run_hooks(hooks.prestart, "prestart", state));
+    TRY(run_hooks(hooks.create_runtime, "createRuntime", state));
+    std::vector<int> documents;
+    if (hooks.create_container.empty() && hooks.start_container.empty()) return documents;
+    // For the hooks that init runs, the pid is what the container's own pid namespace calls it.
+    state.pid = inner_pid(pid);
+    for (const char* status : {"creating", "created"}) {
+      state.status = status;
+      documents_.push_back(TRY(sys::memory_file("cella-state", oci::to_json(state), false), "writing the hooks' state"));
+      documents.push_back(documents_.back().get());
+    }
+    return documents;
+  }
+
+  // From here on the container exists for others.
+  Result<void> record(pid_t pid) {
+    config::State state;
+    state.id = container_.id();
+    state.init_process_pid = pid;
+    state.init_process_start = TRY(sys::process_stat(pid), "reading the start time of process {}", pid).start_time;
+    timespec now;
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    state.created = config::rfc3339(now);
+    state.config = config_;
+    state.rootless = config_.rootless_euid;
+    state.cgroup_paths = manager_->paths();
+    for (int type = 0; type < config::kNamespaceTypeCount; ++type) {
+      auto kind = static_cast<NamespaceType>(type);
+      if (kind == NamespaceType::kTime && !config_.namespaces.contains(kind)) continue;
+      state.namespace_paths[config::namespace_key(kind)] = fmt::format("/proc/{}/ns/{}", pid, config::namespace_file(kind));
+    }
+    TRY(container_.directory.write_state(config::to_json(state)));
+    container_.state = std::move(state);
+    return {};
+  }
+
+  Container::Impl& container_;
+  const config::Config& config_;
+  Process& process_;
+  const bool wait_;
+  cgroup::Layout layout_;
+  std::optional<cgroup::Manager> manager_;
+  std::vector<std::string> warnings_;
+  std::vector<sys::FileDescriptor> documents_;
+};
+
+Result<void> run_poststart(Container::Impl& container) {
+  const config::Config& config = container.config;
+  if (config.hooks.poststart.empty()) return {};
+  oci::State state = hook_state(config, container.id(), "running", static_cast<int>(container.state->init_process_pid));
+  return run_hooks(config.hooks.poststart, "poststart", state);
+}
+
+void kill_init(Container::Impl& container) {
+  Result<sys::FileDescriptor> init = container.open_init();
+  if (!init) return;
+  (void)sys::pidfd_signal(init->get(), SIGKILL);
+  constexpr int kTimeoutMs = 10'000;
+  (void)sys::wait_readable(init->get(), kTimeoutMs);
+}
+
+}  // namespace
+
+Result<void> start_init(Container::Impl& container, Process& process, bool wait_for_start) {
+  Result<void> started = Start(container, process, wait_for_start).run();
+  if (!started) {
+    (void)container.directory.remove();
+    container.state.reset();
+    return started;
+  }
+  container.reserved = false;
+  if (wait_for_start) return {};
+  Result<void> hooks = run_poststart(container);
+  if (!hooks) kill_init(container);
+  return hooks;
+}
+
+Result<void> release_init(Container::Impl& container) {
+  TRY(container.directory.lock());
+  base::ScopeExit unlock([&] { container.directory.unlock(); });
+  sys::FileDescriptor fifo = TRY(container.directory.open_fifo());
+  Result<sys::FileDescriptor> init = container.open_init();
+  if (!init) return base::fail(ErrorCode::kContainerNotRunning, "cannot start a container that has stopped");
+  if (!fifo) return base::fail(ErrorCode::kContainerNotRunning, "cannot start an already running container");
+
+  // See plan/layout.h: a page of fill, the byte that init was waiting to write, then its end or an error.
+  std::string content;
+  for (;;) {
+    pollfd fds[2] = {{fifo.get(), POLLIN, 0}, {init->get(), POLLIN, 0}};
+    if (::poll(fds, 2, -1) < 0 && errno != EINTR) return base::fail_errno(errno, "waiting for init");
+    char buffer[8192];
+    ssize_t n = fds[0].revents != 0 ? ::read(fifo.get(), buffer, sizeof buffer) : -1;
+    if (n > 0) content.append(buffer, static_cast<size_t>(n));
+    if (n == 0 && content.size() > plan::kFifoFill) break;
+    if (n <= 0 && fds[1].revents != 0) break;
+  }
+  TRY(container.directory.remove_fifo());
+  constexpr size_t kPreamble = plan::kFifoFill + 1;
+  if (content.size() >= kPreamble + sizeof(plan::InitMessage)) {
+    plan::InitMessage message;
+    std::memcpy(&message, content.data() + kPreamble, sizeof message);
+    std::string text(message.detail, ::strnlen(message.detail, sizeof message.detail));
+    return std::unexpected(Error(ErrorCode::kSystemError, std::move(text), message.errno_value));
+  }
+  if (content.size() < kPreamble) {
+    return base::fail(ErrorCode::kSystemError, "init ended before it could execute the program");
+  }
+  Result<void> hooks = run_poststart(container);
+  if (!hooks) kill_init(container);
+  return hooks;
+}
+
+}  // namespace cella::container

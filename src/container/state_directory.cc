@@ -1,0 +1,186 @@
+#include "container/state_directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+
+#include "base/result.h"
+#include "sys/file.h"
+
+namespace cella::container {
+namespace {
+
+constexpr size_t kMaxId = 255;  // NAME_MAX
+constexpr char kState[] = "state.json";
+constexpr char kJournal[] = "journal";
+constexpr char kFifo[] = "exec.fifo";
+
+std::unexpected<Error> not_exists(std::string_view id) {
+  return base::fail(ErrorCode::kContainerNotExists, "container {} does not exist", id);
+}
+
+bool is_id_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+' || c == '-' ||
+         c == '.';
+}
+
+}  // namespace
+
+Result<void> check_id(std::string_view id) {
+  if (id.empty()) return base::fail(ErrorCode::kInvalidIdFormat, "container id is empty");
+  if (id == "." || id == ".." || id.size() > kMaxId || !std::ranges::all_of(id, is_id_character)) {
+    return base::fail(ErrorCode::kInvalidIdFormat,
+                      "invalid container id format: \"{}\" is not of letters, digits and _ + - . alone", id);
+  }
+  return {};
+}
+
+Result<StateDirectory> StateDirectory::create(const std::string& root, std::string_view id) {
+  TRY(check_id(id));
+  StateDirectory directory;
+  directory.root_ = root;
+  directory.id_ = id;
+  std::string path = root + "/" + directory.id_;
+  SysResult<void> made = sys::make_directory_at(sys::kCurrentDirectory, path.c_str(), 0711);
+  if (!made && made.error().value == ENOENT) {
+    TRY(sys::make_directories(root, 0711), "creating the state root {}", root);
+    made = sys::make_directory_at(sys::kCurrentDirectory, path.c_str(), 0711);
+  }
+  if (!made && made.error().value == EEXIST) {
+    return base::fail(ErrorCode::kIdInUse, "container with id {} already exists", id);
+  }
+  TRY(made, "creating the state directory {}", path);
+  directory.fd_ = TRY(sys::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW), "opening {}", path);
+  TRY(directory.lock());
+  return directory;
+}
+
+Result<StateDirectory> StateDirectory::open(const std::string& root, std::string_view id) {
+  TRY(check_id(id));
+  StateDirectory directory;
+  directory.root_ = root;
+  directory.id_ = id;
+  std::string path = root + "/" + directory.id_;
+  SysResult<sys::FileDescriptor> fd = sys::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!fd && fd.error().value == ENOENT) return not_exists(id);
+  directory.fd_ = TRY(std::move(fd), "opening {}", path);
+  return directory;
+}
+
+Result<void> StateDirectory::lock(int timeout_ms) {
+  constexpr int kPauseMs = 5;
+  for (int waited = 0;; waited += kPauseMs) {
+    if (::flock(fd_.get(), LOCK_EX | LOCK_NB) == 0) break;
+    if (errno != EWOULDBLOCK && errno != EINTR) return base::fail_errno(errno, "locking container {}", id_);
+    if (waited >= timeout_ms) {
+      return base::fail(ErrorCode::kSystemError, "container {} is being changed by another process", id_);
+    }
+    timespec pause = {0, kPauseMs * 1'000'000};
+    ::nanosleep(&pause, nullptr);
+  }
+  // Whoever had the lock may have removed the directory.
+  struct stat status;
+  if (::fstat(fd_.get(), &status) < 0 || status.st_nlink == 0) return not_exists(id_);
+  return {};
+}
+
+void StateDirectory::unlock() { (void)::flock(fd_.get(), LOCK_UN); }
+
+Result<void> StateDirectory::write_journal(const std::map<std::string, std::string>& cgroup_paths) {
+  std::string text;
+  for (const auto& [controller, path] : cgroup_paths) text += fmt::format("cgroup\t{}\t{}\n", controller, path);
+  TRY(sys::replace_file_at(fd_.get(), kJournal, text, 0600), "writing the journal of container {}", id_);
+  return {};
+}
+
+Result<std::map<std::string, std::string>> StateDirectory::read_journal() const {
+  std::map<std::string, std::string> paths;
+  SysResult<std::string> text = sys::read_file_at(fd_.get(), kJournal);
+  if (!text && text.error().value == ENOENT) return paths;
+  std::string lines = TRY(std::move(text), "reading the journal of container {}", id_);
+  for (size_t start = 0; start < lines.size();) {
+    size_t end = std::min(lines.find('\n', start), lines.size());
+    std::string_view line(lines.data() + start, end - start);
+    start = end + 1;
+    size_t first = line.find('\t');
+    size_t second = first == line.npos ? line.npos : line.find('\t', first + 1);
+    if (second == line.npos || line.substr(0, first) != "cgroup") continue;
+    paths.emplace(line.substr(first + 1, second - first - 1), line.substr(second + 1));
+  }
+  return paths;
+}
+
+Result<void> StateDirectory::write_state(std::string_view json) {
+  TRY(sys::replace_file_at(fd_.get(), kState, json, 0600), "writing the state of container {}", id_);
+  SysResult<void> removed = sys::unlink_at(fd_.get(), kJournal);
+  if (!removed && removed.error().value != ENOENT) TRY(removed, "removing the journal of container {}", id_);
+  return {};
+}
+
+Result<std::string> StateDirectory::read_state() const {
+  SysResult<std::string> text = sys::read_file_at(fd_.get(), kState);
+  if (!text && text.error().value == ENOENT) return not_exists(id_);
+  return TRY(std::move(text), "reading the state of container {}", id_);
+}
+
+Result<sys::FileDescriptor> StateDirectory::make_fifo() {
+  if (::mkfifoat(fd_.get(), kFifo, 0622) < 0) return base::fail_errno(errno, "creating {}", kFifo);
+  return TRY(sys::open_at(fd_.get(), kFifo, O_RDWR | O_NOFOLLOW), "opening {}", kFifo);
+}
+
+Result<sys::FileDescriptor> StateDirectory::open_fifo() const {
+  SysResult<sys::FileDescriptor> fifo = sys::open_at(fd_.get(), kFifo, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+  if (!fifo && fifo.error().value == ENOENT) return sys::FileDescriptor();
+  return TRY(std::move(fifo), "opening {} of container {}", kFifo, id_);
+}
+
+bool StateDirectory::has_fifo() const { return sys::stat_at(fd_.get(), kFifo, AT_SYMLINK_NOFOLLOW).has_value(); }
+
+Result<void> StateDirectory::remove_fifo() {
+  TRY(sys::unlink_at(fd_.get(), kFifo), "removing {} of container {}", kFifo, id_);
+  return {};
+}
+
+Result<void> StateDirectory::remove() {
+  // The common content by name, without reading the directory.
+  for (const char* name : {kFifo, kState, kJournal}) (void)sys::unlink_at(fd_.get(), name);
+  std::string path = root_ + "/" + id_;
+  if (sys::unlink_at(sys::kCurrentDirectory, path.c_str(), AT_REMOVEDIR)) return {};
+  TRY(sys::remove_tree_at(sys::kCurrentDirectory, path.c_str()), "removing {}", path);
+  return {};
+}
+
+std::string StateDirectory::owner() const {
+  struct stat status;
+  if (::fstat(fd_.get(), &status) < 0) return {};
+  // Without getpwuid(3): in a static program it would load name service modules.
+  std::string uid = std::to_string(status.st_uid);
+  if (SysResult<std::string> users = sys::read_file("/etc/passwd", 4 << 20)) {
+    for (size_t start = 0; start < users->size();) {
+      size_t end = std::min(users->find('\n', start), users->size());
+      std::string_view line(users->data() + start, end - start);
+      start = end + 1;
+      size_t name = line.find(':');
+      size_t password = name == line.npos ? line.npos : line.find(':', name + 1);
+      if (password == line.npos) continue;
+      std::string_view rest = line.substr(password + 1);
+      if (rest.starts_with(uid) && rest.size() > uid.size() && rest[uid.size()] == ':') return std::string(line.substr(0, name));
+    }
+  }
+  return uid;
+}
+
+Result<std::vector<std::string>> list_ids(const std::string& root) {
+  SysResult<sys::FileDescriptor> fd = sys::open(root.c_str(), O_RDONLY | O_DIRECTORY);
+  if (!fd && fd.error().value == ENOENT) return std::vector<std::string>();
+  sys::FileDescriptor directory = TRY(std::move(fd), "opening {}", root);
+  std::vector<std::string> names = TRY(sys::list_directory(directory.get()), "reading {}", root);
+  std::erase_if(names, [](const std::string& name) { return !check_id(name); });
+  return names;
+}
+
+}  // namespace cella::container

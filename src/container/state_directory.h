@@ -1,0 +1,67 @@
+// The directory of one container under the factory's root, and what is kept in it:
+//
+//   state.json   libcontainer's State, written when the container is complete
+//   journal      until then: what is being created, written before it is, so that a kill at any instant leaves nothing
+//                that cannot be found and removed
+//   exec.fifo    there while init waits for start; the name and the protocol are runc's
+//
+// Creating, starting and destroying hold an exclusive lock on the directory.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <cella/error.h>
+
+#include "sys/fd.h"
+
+namespace cella::container {
+
+// kInvalidIdFormat unless letters, digits, "_+-." alone, not "." or "..", at most 255 bytes.
+Result<void> check_id(std::string_view id);
+
+class StateDirectory {
+ public:
+  // Makes the root when missing and the directory, locked. kIdInUse.
+  static Result<StateDirectory> create(const std::string& root, std::string_view id);
+  // kContainerNotExists.
+  static Result<StateDirectory> open(const std::string& root, std::string_view id);
+
+  // Waits for the lock for at most `timeout_ms`. kContainerNotExists when the directory was removed meanwhile.
+  Result<void> lock(int timeout_ms = 10'000);
+  void unlock();
+
+  Result<void> write_journal(const std::map<std::string, std::string>& cgroup_paths);
+  // Empty when there is none.
+  Result<std::map<std::string, std::string>> read_journal() const;
+  // Takes the journal away.
+  Result<void> write_state(std::string_view json);
+  // kContainerNotExists when there is none.
+  Result<std::string> read_state() const;
+
+  // Both ends in one descriptor, for init.
+  Result<sys::FileDescriptor> make_fifo();
+  // For reading, at once; empty when there is none.
+  Result<sys::FileDescriptor> open_fifo() const;
+  bool has_fifo() const;
+  Result<void> remove_fifo();
+
+  // With everything in it.
+  Result<void> remove();
+
+  const std::string& id() const { return id_; }
+  // Name of the directory's owner, or the uid when it has none.
+  std::string owner() const;
+
+ private:
+  std::string root_;
+  std::string id_;
+  sys::FileDescriptor fd_;
+};
+
+// Ids of all directories under a root, sorted; none when the root is missing.
+Result<std::vector<std::string>> list_ids(const std::string& root);
+
+}  // namespace cella::container
