@@ -42,7 +42,7 @@ class Start {
     layout_ = TRY(cgroup::detect(), "looking for cgroups");
     manager_.emplace(TRY(cgroup::Manager::make(layout_, config_.cgroups, container_.id()), "linux.cgroupsPath"));
     cgroup::Paths paths = manager_->paths();
-    plan::Facts facts = TRY(host_facts(config_, container_.id(), layout_, paths, &warnings_));
+    plan::Facts facts = TRY(host_facts(config_, layout_, paths, &warnings_));
     container_.warn_all(warnings_);
     plan::StartOptions options;
     options.id = container_.id();
@@ -73,12 +73,12 @@ class Start {
     sys::FileDescriptor fifo;
     if (wait_) fifo = TRY(container_.directory.make_fifo());
     ConsoleSockets console = TRY(open_console(process_));
-    sys::FileDescriptor listener = TRY(connect_listener(config_, built));
+    listener_ = TRY(SeccompListener::connect(config_, built));
 
     Launch request = {built, process_.stdio, process_.extra_files, {}, join.into_cgroup.get(), wait_};
     request.slots = {{built.console_socket, console.theirs.get()},
                      {built.fifo, fifo.get()},
-                     {built.listener_socket, listener.get()}};
+                     {built.listener_socket, listener_.socket.get()}};
     Handler handler;
     handler.created = [&](pid_t pid) {
       return announce(process_, pid, process_.config.oom_score_adj ? process_.config.oom_score_adj : config_.oom_score_adj,
@@ -127,7 +127,7 @@ class Start {
   }
 
   // From here on the container exists for others.
-  Result<void> record(pid_t pid) {
+  Result<std::vector<int>> record(pid_t pid) {
     config::State state;
     state.id = container_.id();
     state.init_process_pid = pid;
@@ -145,7 +145,7 @@ class Start {
     }
     TRY(container_.directory.write_state(config::to_json(state)));
     container_.state = std::move(state);
-    return {};
+    return listener_.describe(config_, container_.id(), "creating", pid);
   }
 
   Container::Impl& container_;
@@ -156,6 +156,7 @@ class Start {
   std::optional<cgroup::Manager> manager_;
   std::vector<std::string> warnings_;
   std::vector<sys::FileDescriptor> documents_;
+  SeccompListener listener_;
   bool hooks_have_run_ = false;
 };
 

@@ -144,7 +144,8 @@ long do_close_descriptors(Context& c, const Step& s) {
     consider(c.sync_fd);
     consider(c.fifo_fd);
     consider(c.slot(s.args[0]));
-    for (uint64_t i = 0; i < s.args[2]; ++i) consider(c.slot(s.args[1] + i));
+    consider(c.slot(s.args[1]));
+    for (uint64_t i = 0; i < s.args[3]; ++i) consider(c.slot(s.args[2] + i));
     if (keep > next) {
       long error = sys(SYS_close_range, next, keep == ~0u ? ~0u : keep - 1, 0);
       if (error < 0) return error;

@@ -14,14 +14,22 @@ constexpr size_t kMaxSize = size_t{64} << 20;  // far more than execve(2) takes,
 
 constexpr uint64_t bit(NamespaceType type) {
   switch (type) {
-    case NamespaceType::kNet: return CLONE_NEWNET;
-    case NamespaceType::kPid: return CLONE_NEWPID;
-    case NamespaceType::kMount: return CLONE_NEWNS;
-    case NamespaceType::kUts: return CLONE_NEWUTS;
-    case NamespaceType::kIpc: return CLONE_NEWIPC;
-    case NamespaceType::kUser: return CLONE_NEWUSER;
-    case NamespaceType::kCgroup: return CLONE_NEWCGROUP;
-    case NamespaceType::kTime: return CLONE_NEWTIME;
+    case NamespaceType::kNet:
+      return CLONE_NEWNET;
+    case NamespaceType::kPid:
+      return CLONE_NEWPID;
+    case NamespaceType::kMount:
+      return CLONE_NEWNS;
+    case NamespaceType::kUts:
+      return CLONE_NEWUTS;
+    case NamespaceType::kIpc:
+      return CLONE_NEWIPC;
+    case NamespaceType::kUser:
+      return CLONE_NEWUSER;
+    case NamespaceType::kCgroup:
+      return CLONE_NEWCGROUP;
+    case NamespaceType::kTime:
+      return CLONE_NEWTIME;
   }
   return 0;
 }
@@ -37,7 +45,8 @@ Ancestry ancestry_of(const Builder& b) {
   bool joins_user = b.has(NamespaceType::kUser) && !b.is_new(NamespaceType::kUser);
   bool joins_pid = b.has(NamespaceType::kPid) && !b.is_new(NamespaceType::kPid);
   uint64_t new_pid = b.is_new(NamespaceType::kPid) ? CLONE_NEWPID : 0;
-  // A user namespace is entered by init itself: an execve(2) before its id maps are written would lose all capabilities.
+  // A user namespace is entered by init itself: an execve(2) before its id maps are written would lose all
+  // capabilities.
   if (b.is_new(NamespaceType::kUser)) return {0, CLONE_NEWUSER | new_pid, true};
   if (joins_user && new_pid != 0) return {0, new_pid, true};
   if (joins_pid) return {0, 0, true};
@@ -178,51 +187,16 @@ void add_root(Builder& b) {
   }
 }
 
-bool needs_created_state(const config::Config& config) { return !config.hooks.start_container.empty(); }
-
-Result<void> check_supported(const config::Config& config) {
-  if (!config.net_devices.empty()) return base::fail(ErrorCode::kUnsupported, "linux.netDevices is not supported yet");
-  if (config.intel_rdt) return base::fail(ErrorCode::kUnsupported, "linux.intelRdt is not supported yet");
-  if (config.memory_policy) return base::fail(ErrorCode::kUnsupported, "linux.memoryPolicy is not supported yet");
-  if (!config.networks.empty() || !config.routes.empty()) {
-    for (const config::Network& network : config.networks) {
-      if (network.type != "loopback") {
-        return base::fail(ErrorCode::kUnsupported, "network type \"{}\" is not supported yet", network.type);
-      }
-    }
-    if (!config.routes.empty()) return base::fail(ErrorCode::kUnsupported, "routes are not supported yet");
-  }
-  return {};
+// The last word of the launcher before the program is its own: what a seccomp listener is told comes back.
+void add_ready(Builder& b) {
+  if (!b.facts.seccomp || !b.facts.seccomp->listener) return add_sync(b, SyncPoint::kReady);
+  b.built.listener_socket = b.writer.slot();
+  b.built.listener_message = b.writer.slot();
+  b.writer.step(Op::kSync, {static_cast<uint64_t>(SyncPoint::kReady), b.built.listener_message, 1});
 }
 
-// What would otherwise reach the host, or be passed over in silence, without the namespace that it belongs to.
-Result<void> check_namespaces(const Builder& b) {
-  const config::Config& config = b.config;
-  auto needs = [](const char* what, const char* type) {
-    return base::fail(ErrorCode::kConfigInvalid, "{} needs a {} namespace", what, type);
-  };
-  if (!b.has(NamespaceType::kUts) && !config.hostname.empty()) return needs("hostname", "uts");
-  if (!b.has(NamespaceType::kUts) && !config.domainname.empty()) return needs("domainname", "uts");
-  if (!b.has(NamespaceType::kMount)) {
-    if (!config.mounts.empty()) return needs("mounting", "mount");
-    if (config.readonlyfs) return needs("a read-only root filesystem", "mount");
-    if (!config.mask_paths.empty()) return needs("masking paths", "mount");
-    if (!config.readonly_paths.empty()) return needs("making paths read-only", "mount");
-  }
-  if (!b.is_new(NamespaceType::kTime) && !config.time_offsets.empty()) return needs("setting time offsets", "new time");
-  if (!config.mount_label.empty() && !b.facts.selinux) {
-    return base::fail(ErrorCode::kUnsupported,
-                      "SELinux mount label \"{}\" is asked for, but SELinux is not enabled in this kernel",
-                      config.mount_label);
-  }
-  return {};
-}
-
-Result<void> check_options(const StartOptions& options) {
-  constexpr uint32_t kMaxFiles = kMaxSlots / 2;
-  if (options.extra_files <= kMaxFiles) return {};
-  return base::fail(ErrorCode::kInvalidArgument, "{} files are to be passed to the process, {} at most can be",
-                    options.extra_files, kMaxFiles);
+bool needs_created_state(const config::Config& config) {
+  return !config.hooks.start_container.empty();
 }
 
 Result<Built> finish(Builder& b) {
@@ -230,9 +204,10 @@ Result<Built> finish(Builder& b) {
     return base::fail(ErrorCode::kConfigInvalid, "a string has a NUL character after \"{}\"", *text);
   }
   if (b.writer.slots_used() > kMaxSlots) {
-    return base::fail(ErrorCode::kConfigInvalid,
-                      "the mounts and namespaces need {} open descriptors, with {} files to be passed; {} at most can be",
-                      b.writer.slots_used(), b.options.extra_files, kMaxSlots);
+    return base::fail(
+        ErrorCode::kConfigInvalid,
+        "the mounts and namespaces need {} open descriptors, with {} files to be passed; {} at most can be",
+        b.writer.slots_used(), b.options.extra_files, kMaxSlots);
   }
   if (b.writer.size() > kMaxSize) {
     return base::fail(ErrorCode::kConfigInvalid, "the plan has {} bytes, more than {}", b.writer.size(), kMaxSize);
@@ -249,10 +224,9 @@ void add_sync(Builder& b, SyncPoint point) {
 
 Result<Built> build_create(const config::Config& config, const config::ProcessConfig& process, const Facts& facts,
                            const StartOptions& options) {
-  TRY(check_options(options));
-  TRY(check_supported(config));
   Builder b{config, with_defaults(process, config), facts, options, {}, {}, {}};
-  TRY(check_namespaces(b));
+  TRY(check_options(options));
+  TRY(check_config(config, facts));
   Writer& w = b.writer;
   const config::Hooks& hooks = config.hooks;
 
@@ -263,7 +237,8 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
   bool container_hooks = !hooks.create_container.empty() || needs_created_state(config);
   if (container_hooks) b.built.hook_state_first = w.slot(2);
   if (!config.hooks.prestart.empty() || !hooks.create_runtime.empty() || container_hooks) {
-    w.step(Op::kSync, {static_cast<uint64_t>(SyncPoint::kNamespaces), b.built.hook_state_first, container_hooks ? 2u : 0u});
+    w.step(Op::kSync,
+           {static_cast<uint64_t>(SyncPoint::kNamespaces), b.built.hook_state_first, container_hooks ? 2u : 0u});
   }
   add_root(b);
   if (b.has(NamespaceType::kMount)) {
@@ -280,7 +255,7 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
   add_stdio(b);
   TRY(add_root_protection(b));
   TRY(add_process(b));
-  add_sync(b, SyncPoint::kReady);
+  add_ready(b);
   if (options.wait_for_start) {
     b.built.fifo = w.slot();
     w.step(Op::kWaitForStart, {b.built.fifo}, "waiting for start");
@@ -292,8 +267,8 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
 
 Result<Built> build_exec(const config::Config& config, const config::ProcessConfig& process, const Facts& facts,
                          const StartOptions& options) {
-  TRY(check_options(options));
   Builder b{config, with_defaults(process, config), facts, options, {}, {}, {}};
+  TRY(check_options(options));
   Writer& w = b.writer;
 
   // The root directory of a mount namespace of the container's own is the container's; others it has only entered.
@@ -321,7 +296,7 @@ Result<Built> build_exec(const config::Config& config, const config::ProcessConf
   }
   add_stdio(b);
   TRY(add_process(b));
-  add_sync(b, SyncPoint::kReady);
+  add_ready(b);
   TRY(add_execution(b));
   return finish(b);
 }

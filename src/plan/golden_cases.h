@@ -44,7 +44,8 @@ inline Input input_of(const GoldenCase& one) {
 }
 
 // Parts that cases have in common.
-config::Mount mount_of(std::string type, std::string source, std::string target, uint64_t flags = 0, std::string data = {});
+config::Mount mount_of(std::string type, std::string source, std::string target, uint64_t flags = 0,
+                       std::string data = {});
 config::Mount bind_of(std::string source, std::string target, uint64_t flags = 0);
 SeccompBlob seccomp_of(size_t instructions);
 

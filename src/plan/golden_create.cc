@@ -8,7 +8,6 @@ namespace cella::plan {
 namespace {
 
 using config::NamespaceType;
-
 void keep_only(Input& in, std::initializer_list<NamespaceType> types) {
   in.config.namespaces.list.clear();
   for (NamespaceType type : types) in.config.namespaces.add(type);
@@ -26,7 +25,9 @@ void ordinary_user(Input& in) {
   in.facts.join_v1_tasks = false;
   in.config.rootless_euid = true;
 }
-config::Hook hook(const char* path, std::optional<int> timeout = {}) { return {path, {path, "now"}, {"A=b"}, timeout}; }
+config::Hook hook(const char* path, std::optional<int> timeout = {}) {
+  return {path, {path, "now"}, {"A=b"}, timeout};
+}
 config::Device device(char type, const char* path, int64_t major, int64_t minor, uint32_t gid = 0) {
   config::Device one;
   one.type = type;
@@ -43,29 +44,34 @@ config::Device device(char type, const char* path, int64_t major, int64_t minor,
 std::vector<GoldenCase> create_cases() {
   return {
       {"default", [](Input& in) { in = default_input(); }},
-      {"default_v2", [](Input& in) {
+      {"default_v2",
+       [](Input& in) {
          in = default_input();
          in.facts.cgroup_v2 = true;
          in.facts.join_v1_tasks = false;
          in.facts.cgroup_mounts = {{"", "/sys/fs/cgroup/web", "", {}}};
        }},
-      {"default_rootless", [](Input& in) {
+      {"default_rootless",
+       [](Input& in) {
          in = default_input();
          ordinary_user(in);
          in.facts.cgroup_v2 = true;
        }},
       {"small", [](Input&) {}},
 
-      {"namespaces_none", [](Input& in) {
+      {"namespaces_none",
+       [](Input& in) {
          keep_only(in, {});
          in.config.mounts.clear();
        }},
-      {"namespaces_no_mount_sysctl", [](Input& in) {
+      {"namespaces_no_mount_sysctl",
+       [](Input& in) {
          keep_only(in, {NamespaceType::kNet});
          in.config.mounts.clear();
          in.config.sysctl = {{"net.ipv4.ip_forward", "1"}};
        }},
-      {"namespaces_joined", [](Input& in) {
+      {"namespaces_joined",
+       [](Input& in) {
          for (NamespaceType type : {NamespaceType::kNet, NamespaceType::kIpc, NamespaceType::kUts,
                                     NamespaceType::kCgroup, NamespaceType::kTime}) {
            join(in, type);
@@ -74,47 +80,57 @@ std::vector<GoldenCase> create_cases() {
        }},
       {"pid_joined", [](Input& in) { join(in, NamespaceType::kPid); }},
       {"pid_absent", [](Input& in) { in.config.namespaces.remove(NamespaceType::kPid); }},
-      {"mount_joined", [](Input& in) {
+      {"mount_joined",
+       [](Input& in) {
          join(in, NamespaceType::kMount);
          in.config.mounts.push_back(bind_of("/srv/data", "/data"));
        }},
-      {"user_new", [](Input& in) {
+      {"user_new",
+       [](Input& in) {
          new_user(in);
          in.config.mounts.push_back(bind_of("/srv/data", "/data", MS_REC));
          in.config.devices = config::default_simple_devices();
        }},
-      {"user_new_ordinary", [](Input& in) {
+      {"user_new_ordinary",
+       [](Input& in) {
          ordinary_user(in);
          in.config.mounts.push_back(bind_of("/srv/data", "/data", MS_REC));
        }},
-      {"user_new_pid_joined", [](Input& in) {
+      {"user_new_pid_joined",
+       [](Input& in) {
          new_user(in);
          join(in, NamespaceType::kPid);
        }},
-      {"user_joined", [](Input& in) {
+      {"user_joined",
+       [](Input& in) {
          join(in, NamespaceType::kUser);
          in.config.mounts.push_back(bind_of("/srv/data", "/data", MS_REC));
        }},
-      {"user_joined_pid_joined", [](Input& in) {
+      {"user_joined_pid_joined",
+       [](Input& in) {
          join(in, NamespaceType::kUser);
          join(in, NamespaceType::kPid);
          join(in, NamespaceType::kNet);
        }},
-      {"user_joined_ordinary", [](Input& in) {
+      {"user_joined_ordinary",
+       [](Input& in) {
          ordinary_user(in);
          join(in, NamespaceType::kUser);
          join(in, NamespaceType::kNet);
        }},
-      {"time_new", [](Input& in) {
+      {"time_new",
+       [](Input& in) {
          in.config.namespaces.add(NamespaceType::kTime);
          in.config.time_offsets = {{"monotonic", {86400, 5}}, {"boottime", {-10, 0}}};
        }},
-      {"time_new_user_new", [](Input& in) {
+      {"time_new_user_new",
+       [](Input& in) {
          new_user(in);
          in.config.namespaces.add(NamespaceType::kTime);
          in.config.time_offsets = {{"boottime", {7, 0}}};
        }},
-      {"time_new_ordinary", [](Input& in) {
+      {"time_new_ordinary",
+       [](Input& in) {
          ordinary_user(in);
          in.config.namespaces.add(NamespaceType::kTime);
          in.config.time_offsets = {{"boottime", {7, 0}}};
@@ -126,7 +142,8 @@ std::vector<GoldenCase> create_cases() {
       {"root_private", [](Input& in) { in.config.root_propagation = MS_PRIVATE | MS_REC; }},
       {"root_unbindable", [](Input& in) { in.config.root_propagation = MS_UNBINDABLE | MS_REC; }},
 
-      {"mounts_bind", [](Input& in) {
+      {"mounts_bind",
+       [](Input& in) {
          auto& mounts = in.config.mounts;
          mounts.push_back(bind_of("/srv/a b", "/plain"));
          mounts.push_back(bind_of("/srv/ro", "/ro", MS_REC | MS_RDONLY | MS_NOSUID));
@@ -138,7 +155,8 @@ std::vector<GoldenCase> create_cases() {
          mounts.push_back(bind_of("/srv/rshared", "/rshared", MS_REC));
          mounts.back().propagation_flags = {MS_SHARED | MS_REC, MS_UNBINDABLE};
        }},
-      {"mounts_new", [](Input& in) {
+      {"mounts_new",
+       [](Input& in) {
          auto& mounts = in.config.mounts;
          mounts.push_back(mount_of("tmpfs", "", "/tmp", MS_NOSUID | MS_NODEV));
          mounts.push_back(mount_of("tmpfs", "scratch", "/run", MS_RDONLY, "mode=755,size=1m"));
@@ -149,46 +167,55 @@ std::vector<GoldenCase> create_cases() {
          mounts.back().propagation_flags = {MS_SLAVE | MS_REC};
          mounts.push_back(mount_of("mqueue", "mqueue", "/dev/mqueue"));
        }},
-      {"mounts_dev_bind", [](Input& in) {
+      {"mounts_dev_bind",
+       [](Input& in) {
          in.config.mounts.push_back(bind_of("/dev", "/dev", MS_REC));
          in.config.devices = config::default_simple_devices();
        }},
-      {"mounts_dev_readonly", [](Input& in) {
+      {"mounts_dev_readonly",
+       [](Input& in) {
          in.config.mounts.push_back(mount_of("tmpfs", "tmpfs", "/dev", MS_RDONLY, "mode=755"));
          in.config.mounts.push_back(mount_of("devpts", "devpts", "/dev/pts"));
          in.config.devices = {device('c', "/dev/null", 1, 3)};
          in.process.terminal = true;
          in.options.console_socket = true;
        }},
-      {"cgroup_v1_readonly", [](Input& in) {
+      {"cgroup_v1_readonly",
+       [](Input& in) {
          Input full = default_input();
          in.facts = full.facts;
          in.config.mounts = {mount_of("cgroup", "cgroup", "/sys/fs/cgroup", MS_RDONLY | MS_NOATIME)};
          in.config.mounts[0].propagation_flags = {MS_PRIVATE | MS_REC};
        }},
-      {"cgroup_v2", [](Input& in) {
+      {"cgroup_v2",
+       [](Input& in) {
          in.facts.cgroup_v2 = true;
          in.facts.join_v1_tasks = false;
          in.config.mounts = {mount_of("cgroup2", "cgroup", "/sys/fs/cgroup", MS_NOSUID | MS_NOATIME, "nsdelegate")};
        }},
-      {"cgroup_v2_no_namespace", [](Input& in) {
+      {"cgroup_v2_no_namespace",
+       [](Input& in) {
          in.facts.cgroup_v2 = true;
          in.facts.join_v1_tasks = false;
          in.facts.cgroup_mounts = {{"", "/sys/fs/cgroup/web", "", {}}};
          in.config.namespaces.remove(NamespaceType::kCgroup);
          in.config.mounts = {mount_of("cgroup", "cgroup", "/sys/fs/cgroup", MS_RDONLY | MS_NOATIME)};
        }},
-      {"devices", [](Input& in) {
+      {"devices",
+       [](Input& in) {
          in.config.devices = {device('b', "/dev/sda", 8, 0, 6), device('p', "/dev/pipe", 0, 0),
                               device('c', "/dev/nvidia0", 195, 300), device('u', "/dev/u", 10, 200)};
        }},
-      {"protection", [](Input& in) {
+      {"protection",
+       [](Input& in) {
          in.config.mask_paths = {"/proc/kcore", "/sys/firmware"};
          in.config.readonly_paths = {"/proc/sys"};
-         in.config.sysctl = {{"net.ipv4.conf.eth0/1.forwarding", "1"}, {"net/ipv4/ip_forward", "0"}, {"kernel.sem", "1 2 3 4"}};
+         in.config.sysctl = {
+             {"net.ipv4.conf.eth0/1.forwarding", "1"}, {"net/ipv4/ip_forward", "0"}, {"kernel.sem", "1 2 3 4"}};
        }},
 
-      {"hooks", [](Input& in) {
+      {"hooks",
+       [](Input& in) {
          in.config.hooks.prestart = {hook("/h/prestart")};
          in.config.hooks.create_runtime = {hook("/h/create-runtime")};
          in.config.hooks.create_container = {hook("/h/create-container", 5), {"/h/bare", {}, {}, {}}};
@@ -198,14 +225,16 @@ std::vector<GoldenCase> create_cases() {
          in.options.wait_for_start = true;
        }},
       {"hooks_of_runtime", [](Input& in) { in.config.hooks.create_runtime = {hook("/h/create-runtime")}; }},
-      {"hooks_of_start", [](Input& in) {
+      {"hooks_of_start",
+       [](Input& in) {
          in.config.hooks.start_container = {hook("/h/start-container")};
          in.options.extra_files = 2;
          in.process.uid = in.process.gid = 1000;
          in.facts.seccomp = seccomp_of(3);
        }},
 
-      {"terminal_socket", [](Input& in) {
+      {"terminal_socket",
+       [](Input& in) {
          in.process.terminal = true;
          in.process.console_width = 80;
          in.process.console_height = 25;
@@ -214,29 +243,33 @@ std::vector<GoldenCase> create_cases() {
        }},
       {"terminal_alone", [](Input& in) { in.process.terminal = true; }},
       {"extra_files", [](Input& in) { in.options.extra_files = 3; }},
-      {"seccomp", [](Input& in) {
+      {"seccomp",
+       [](Input& in) {
          in.facts.seccomp = seccomp_of(128);
          in.facts.seccomp->flags = 2;
        }},
-      {"seccomp_privileges", [](Input& in) {
+      {"seccomp_privileges",
+       [](Input& in) {
          in.facts.seccomp = seccomp_of(128);
          in.config.no_new_privileges = false;
        }},
-      {"seccomp_listener", [](Input& in) {
+      {"seccomp_listener",
+       [](Input& in) {
          in.facts.seccomp = seccomp_of(9);
          in.facts.seccomp->listener = true;
          in.facts.seccomp->flags = 32;
-         in.facts.seccomp_message = R"({"ociVersion":"1.3.0"})";
          in.options.extra_files = 1;
        }},
-      {"labels", [](Input& in) {
+      {"labels",
+       [](Input& in) {
          in.facts.apparmor = in.facts.selinux = true;
          in.config.apparmor_profile = "cella-default";
          in.config.process_label = "system_u:system_r:container_t:s0:c1,c2";
          in.config.mount_label = "system_u:object_r:container_file_t:s0:c1,c2";
          in.config.mounts.push_back(mount_of("tmpfs", "tmpfs", "/tmp"));
        }},
-      {"limits", [](Input& in) {
+      {"limits",
+       [](Input& in) {
          in.config.rlimits = {{RLIMIT_NOFILE, 2048, 1024}, {RLIMIT_CORE, RLIM_INFINITY, 0}, {RLIMIT_NPROC, 8, 8}};
          in.config.scheduler = config::Scheduler{.policy = 3, .nice = 5};
          in.config.io_priority = config::IOPriority{2, 4};
@@ -245,7 +278,8 @@ std::vector<GoldenCase> create_cases() {
          in.config.no_new_keyring = true;
          in.config.exec_cpu_affinity = config::CPUAffinity{"0", "1"};
        }},
-      {"identity", [](Input& in) {
+      {"identity",
+       [](Input& in) {
          in.process.uid = 1000;
          in.process.gid = 1001;
          in.process.additional_gids = {5, 60};

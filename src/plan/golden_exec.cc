@@ -15,49 +15,59 @@ void exec(Input& in) {
 std::vector<GoldenCase> exec_cases() {
   return {
       {"exec", [](Input& in) { exec(in); }},
-      {"exec_default", [](Input& in) {
+      {"exec_default",
+       [](Input& in) {
          in = default_input();
          exec(in);
        }},
-      {"exec_v2", [](Input& in) {
+      {"exec_v2",
+       [](Input& in) {
          exec(in);
          in.facts.cgroup_v2 = true;
          in.facts.join_v1_tasks = false;
        }},
-      {"exec_no_pid", [](Input& in) {
+      {"exec_no_pid",
+       [](Input& in) {
          exec(in);
          in.config.namespaces.remove(NamespaceType::kPid);
        }},
-      {"exec_no_mount", [](Input& in) {
+      {"exec_no_mount",
+       [](Input& in) {
          exec(in);
          in.config.namespaces.remove(NamespaceType::kMount);
        }},
-      {"exec_no_namespaces", [](Input& in) {
+      {"exec_no_namespaces",
+       [](Input& in) {
          exec(in);
          in.config.namespaces.list.clear();
        }},
-      {"exec_user", [](Input& in) {
+      {"exec_user",
+       [](Input& in) {
          exec(in);
          in.config.namespaces.add(NamespaceType::kUser);
          in.config.namespaces.add(NamespaceType::kTime);
          in.process.uid = in.process.gid = 3;
        }},
-      {"exec_ordinary", [](Input& in) {
+      {"exec_ordinary",
+       [](Input& in) {
          exec(in);
          in.config.namespaces.add(NamespaceType::kUser);
          in.facts.privileged = false;
          in.facts.join_v1_tasks = false;
        }},
-      {"exec_affinity", [](Input& in) {
+      {"exec_affinity",
+       [](Input& in) {
          exec(in);
          in.process.exec_cpu_affinity = config::CPUAffinity{"0-3,7", "64,65"};
        }},
-      {"exec_terminal", [](Input& in) {
+      {"exec_terminal",
+       [](Input& in) {
          exec(in);
          in.process.terminal = true;
          in.options.console_socket = true;
        }},
-      {"exec_process", [](Input& in) {
+      {"exec_process",
+       [](Input& in) {
          exec(in);
          in.facts.apparmor = true;
          in.facts.seccomp = seccomp_of(4);

@@ -17,7 +17,9 @@ namespace {
 
 class Golden : public testing::TestWithParam<GoldenCase> {};
 
-std::string path_of(const std::string& name) { return "testdata/" + name + ".txt"; }
+std::string path_of(const std::string& name) {
+  return "testdata/" + name + ".txt";
+}
 
 std::string contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -55,7 +57,8 @@ INSTANTIATE_TEST_SUITE_P(Plans, Golden, testing::ValuesIn(all_cases()),
 
 TEST(GoldenFiles, EachHasACase) {
   std::set<std::string> names;
-  for (const GoldenCase& one : all_cases()) EXPECT_TRUE(names.insert(path_of(one.name)).second) << one.name << " is there twice";
+  for (const GoldenCase& one : all_cases())
+    EXPECT_TRUE(names.insert(path_of(one.name)).second) << one.name << " is there twice";
   DIR* directory = opendir("testdata");
   ASSERT_NE(directory, nullptr);
   while (const dirent* entry = readdir(directory)) {

@@ -56,7 +56,7 @@ struct Header {
   uint32_t pool_size;     // the pool's first byte is a NUL, so that offset 0 is ""
   uint32_t slot_count;
   int32_t sync_fd;        // SOCK_SEQPACKET to the launcher
-  uint32_t unused;
+  int32_t lowest_fd;      // descriptors that init gets and keeps must not be below: they are the program's
   int32_t slots[kMaxSlots];  // descriptor numbers; -1: not (yet) there
 };
 

@@ -22,6 +22,10 @@ struct Builder {
   bool has(config::NamespaceType type) const { return config.namespaces.contains(type); }
 };
 
+// check.cc: what no plan can be made for.
+Result<void> check_config(const config::Config& config, const Facts& facts);
+Result<void> check_options(const StartOptions& options);
+
 // Stops at `point`, where nothing is received.
 void add_sync(Builder& b, SyncPoint point);
 

@@ -42,7 +42,9 @@ std::vector<Argument> arguments_of(const Step& step) {
   return arguments;
 }
 
-const char* performer(Op op) { return op <= Op::kClone ? "launcher" : "init"; }
+const char* performer(Op op) {
+  return op <= Op::kClone ? "launcher" : "init";
+}
 
 std::string quoted(std::string_view text) {
   bool plain = !text.empty();
@@ -92,7 +94,9 @@ std::string node_mode(uint64_t mode) {
   return fmt::format("{} {:04o}", type, mode & 07777);
 }
 
-std::string device_number(uint64_t device) { return fmt::format("{}:{}", gnu_dev_major(device), gnu_dev_minor(device)); }
+std::string device_number(uint64_t device) {
+  return fmt::format("{}:{}", gnu_dev_major(device), gnu_dev_minor(device));
+}
 
 template <typename List, typename Function>
 std::string joined(const List& list, const char* separator, Function&& text_of) {
@@ -106,11 +110,22 @@ std::string joined(const List& list, const char* separator, Function&& text_of) 
 
 bool is_empty(const Plan& plan, const Argument& argument) {
   switch (argument.kind) {
-    case 's': return *plan.string(argument.value) == '\0';
-    case 'l': case 'b': case 'i': case 'g': case 'u': return Range::from(argument.value).count == 0;
-    case 'f': return argument.value == kNoSlot;
-    case 'p': case 'r': case 'd': return false;
-    default: return argument.value == 0;
+    case 's':
+      return *plan.string(argument.value) == '\0';
+    case 'l':
+    case 'b':
+    case 'i':
+    case 'g':
+    case 'u':
+      return Range::from(argument.value).count == 0;
+    case 'f':
+      return argument.value == kNoSlot;
+    case 'p':
+    case 'r':
+    case 'd':
+      return false;
+    default:
+      return argument.value == 0;
   }
 }
 
@@ -122,22 +137,38 @@ std::string text_of(const Plan& plan, const Argument& argument) {
     return joined(flag_names(argument.kind, value), argument.kind == 't' ? ", " : ",", std::identity());
   }
   switch (argument.kind) {
-    case 's': return quoted(plan.string(value));
-    case 'l': return joined(plan.list(value), " ", quoted);
-    case 'b': return fmt::format("{} bytes", plan.blob(value).size());
-    case 'i': return fmt::format("{} instructions", plan.blob(value).size() / sizeof(sock_filter));
-    case 'g': return joined(ids_in(plan.blob(value)), ",", [](uint32_t id) { return std::to_string(id); });
-    case 'u': return cpu_list(plan.blob(value));
-    case 'v': return value == RLIM_INFINITY ? "unlimited" : std::to_string(value);
-    case 'w': return value != 0 ? "yes" : "no";
-    case 'x': return fmt::format("{:#x}", value);
-    case 'o': return fmt::format("{:04o}", value);
-    case 'e': return node_mode(value);
-    case 'd': return device_number(value);
-    case 'f': return value == kNoSlot ? "none" : fmt::format("#{}", value);
-    case 'p': return sync_point_name(value);
-    case 'r': return rlimit_name(value);
-    default: return std::to_string(value);
+    case 's':
+      return quoted(plan.string(value));
+    case 'l':
+      return joined(plan.list(value), " ", quoted);
+    case 'b':
+      return fmt::format("{} bytes", plan.blob(value).size());
+    case 'i':
+      return fmt::format("{} instructions", plan.blob(value).size() / sizeof(sock_filter));
+    case 'g':
+      return joined(ids_in(plan.blob(value)), ",", [](uint32_t id) { return std::to_string(id); });
+    case 'u':
+      return cpu_list(plan.blob(value));
+    case 'v':
+      return value == RLIM_INFINITY ? "unlimited" : std::to_string(value);
+    case 'w':
+      return value != 0 ? "yes" : "no";
+    case 'x':
+      return fmt::format("{:#x}", value);
+    case 'o':
+      return fmt::format("{:04o}", value);
+    case 'e':
+      return node_mode(value);
+    case 'd':
+      return device_number(value);
+    case 'f':
+      return value == kNoSlot ? "none" : fmt::format("#{}", value);
+    case 'p':
+      return sync_point_name(value);
+    case 'r':
+      return rlimit_name(value);
+    default:
+      return std::to_string(value);
   }
 }
 
@@ -149,7 +180,8 @@ void write_json(json::Writer& w, const Plan& plan, const Argument& argument) {
     return w.end_array();
   }
   switch (argument.kind) {
-    case 's': return w.string(plan.string(value));
+    case 's':
+      return w.string(plan.string(value));
     case 'l':
       w.begin_array();
       for (std::string_view text : plan.list(value)) w.string(text);
@@ -158,12 +190,19 @@ void write_json(json::Writer& w, const Plan& plan, const Argument& argument) {
       w.begin_array();
       for (uint32_t id : ids_in(plan.blob(value))) w.unsigned_integer(id);
       return w.end_array();
-    case 'b': return w.unsigned_integer(plan.blob(value).size());
-    case 'i': return w.unsigned_integer(plan.blob(value).size() / sizeof(sock_filter));
-    case 'w': return w.boolean(value != 0);
-    case 'f': return value == kNoSlot ? w.null() : w.unsigned_integer(value);
-    case 'n': case 'v': return w.unsigned_integer(value);
-    default: return w.string(text_of(plan, argument));
+    case 'b':
+      return w.unsigned_integer(plan.blob(value).size());
+    case 'i':
+      return w.unsigned_integer(plan.blob(value).size() / sizeof(sock_filter));
+    case 'w':
+      return w.boolean(value != 0);
+    case 'f':
+      return value == kNoSlot ? w.null() : w.unsigned_integer(value);
+    case 'n':
+    case 'v':
+      return w.unsigned_integer(value);
+    default:
+      return w.string(text_of(plan, argument));
   }
 }
 

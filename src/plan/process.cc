@@ -6,11 +6,13 @@
 
 #include "base/result.h"
 #include "plan/parts.h"
+#include "plan/print_names.h"
 
 namespace cella::plan {
 namespace {
 
-// struct sched_attr of sched_setattr(2), its first version; glibc's and the kernel's headers cannot be included together.
+// struct sched_attr of sched_setattr(2), its first version; glibc's and the kernel's headers cannot be included
+// together.
 struct SchedAttr {
   uint32_t size;
   uint32_t policy;
@@ -21,7 +23,9 @@ struct SchedAttr {
 };
 static_assert(sizeof(SchedAttr) == 48);
 
-std::string_view bytes_of(const void* data, size_t size) { return {static_cast<const char*>(data), size}; }
+std::string_view bytes_of(const void* data, size_t size) {
+  return {static_cast<const char*>(data), size};
+}
 
 // "0-3,7" as a bit mask of little-endian 64-bit words, sched_setaffinity(2).
 Result<std::string> cpu_mask(const std::string& list) {
@@ -64,13 +68,14 @@ std::string search_path(const config::ProcessConfig& process) {
 
 void add_rlimits(Builder& b) {
   for (const config::Rlimit& limit : *b.process.rlimits) {
-    b.writer.step(Op::kRlimit, {static_cast<uint64_t>(limit.type), limit.soft, limit.hard}, "setting a resource limit");
+    b.writer.step(Op::kRlimit, {static_cast<uint64_t>(limit.type), limit.soft, limit.hard},
+                  fmt::format("setting {}", rlimit_name(static_cast<uint64_t>(limit.type))));
   }
 }
 
 void add_scheduling(Builder& b) {
   if (const auto& scheduler = b.process.scheduler) {
-    SchedAttr attributes = {sizeof attributes,  scheduler->policy,  scheduler->flags,    scheduler->nice,
+    SchedAttr attributes = {sizeof attributes,   scheduler->policy,  scheduler->flags,    scheduler->nice,
                             scheduler->priority, scheduler->runtime, scheduler->deadline, scheduler->period};
     b.writer.step(Op::kScheduler, {b.writer.blob(bytes_of(&attributes, sizeof attributes))}, "setting the scheduler");
   }
@@ -89,7 +94,8 @@ Result<void> add_labels(Builder& b) {
       return base::fail(ErrorCode::kUnsupported,
                         "AppArmor profile \"{}\" is asked for, but AppArmor is not enabled in this kernel", apparmor);
     }
-    b.writer.step(Op::kLabel, {b.writer.string("attr/apparmor/exec"), b.writer.string(fmt::format("exec {}", apparmor))},
+    b.writer.step(Op::kLabel,
+                  {b.writer.string("attr/apparmor/exec"), b.writer.string(fmt::format("exec {}", apparmor))},
                   fmt::format("applying AppArmor profile {}", apparmor));
   }
   if (!selinux.empty()) {
@@ -107,7 +113,7 @@ Result<void> add_labels(Builder& b) {
 
 Result<void> add_affinity(Builder& b, const std::string& cpus) {
   if (cpus.empty()) return {};
-  b.writer.step(Op::kAffinity, {b.writer.blob(TRY(cpu_mask(cpus)))}, "setting the CPU affinity");
+  b.writer.step(Op::kAffinity, { b.writer.blob(TRY(cpu_mask(cpus))) }, "setting the CPU affinity");
   return {};
 }
 
@@ -170,10 +176,10 @@ Result<void> add_execution(Builder& b) {
   const config::ProcessConfig& process = b.process;
   Writer& w = b.writer;
   TRY(add_labels(b));
-  if (b.facts.seccomp && b.facts.seccomp->listener) b.built.listener_socket = w.slot();
   if (b.options.extra_files > 0) b.built.extra_first = w.slot(b.options.extra_files);
   // Before any path of the process is looked up: "/proc/self/fd/N" must lead nowhere (CVE-2024-21626).
-  w.step(Op::kCloseDescriptors, {b.built.listener_socket, b.built.extra_first, b.options.extra_files});
+  w.step(Op::kCloseDescriptors,
+         {b.built.listener_socket, b.built.listener_message, b.built.extra_first, b.options.extra_files});
   w.step(Op::kGroups,
          {w.blob(bytes_of(process.additional_gids.data(), process.additional_gids.size() * sizeof(uint32_t)))},
          "setting the supplementary groups");
@@ -183,7 +189,8 @@ Result<void> add_execution(Builder& b) {
     w.step(Op::kParentDeathSignal, {static_cast<uint64_t>(b.config.parent_death_signal)},
            "asking for the parent death signal");
   }
-  w.step(Op::kWorkingDirectory, {w.string(process.cwd)}, fmt::format("changing the working directory to {}", process.cwd));
+  w.step(Op::kWorkingDirectory, {w.string(process.cwd)},
+         fmt::format("changing the working directory to {}", process.cwd));
 
   auto add_capabilities = [&] {
     const config::Capabilities& set = *process.capabilities;
@@ -194,8 +201,7 @@ Result<void> add_execution(Builder& b) {
     if (!b.facts.seccomp) return;
     const SeccompBlob& seccomp = *b.facts.seccomp;
     w.step(Op::kSeccomp,
-           {w.blob(seccomp.program), seccomp.flags, b.built.listener_socket,
-            seccomp.listener ? w.string(b.facts.seccomp_message) : 0},
+           {w.blob(seccomp.program), seccomp.flags, b.built.listener_socket, b.built.listener_message},
            "loading the seccomp filter");
   };
   if (b.options.extra_files > 0) {

@@ -23,8 +23,9 @@ struct AttributeBit {
   uint64_t attribute;
 };
 constexpr AttributeBit kAttributeBits[] = {
-    {MS_RDONLY, MOUNT_ATTR_RDONLY},         {MS_NOSUID, MOUNT_ATTR_NOSUID},   {MS_NODEV, MOUNT_ATTR_NODEV},
-    {MS_NOEXEC, MOUNT_ATTR_NOEXEC},         {MS_NOATIME, MOUNT_ATTR_NOATIME}, {MS_STRICTATIME, MOUNT_ATTR_STRICTATIME},
+    {MS_RDONLY, MOUNT_ATTR_RDONLY},         {MS_NOSUID, MOUNT_ATTR_NOSUID},
+    {MS_NODEV, MOUNT_ATTR_NODEV},           {MS_NOEXEC, MOUNT_ATTR_NOEXEC},
+    {MS_NOATIME, MOUNT_ATTR_NOATIME},       {MS_STRICTATIME, MOUNT_ATTR_STRICTATIME},
     {MS_NODIRATIME, MOUNT_ATTR_NODIRATIME}, {kNosymfollow, MOUNT_ATTR_NOSYMFOLLOW},
 };
 
@@ -93,8 +94,7 @@ void add_attributes(Builder& b, const Mount& mount, const std::string& about) {
 
 void add_propagation(Builder& b, const Mount& mount, const std::string& about) {
   for (uint64_t flags : mount.propagation_flags) {
-    b.writer.step(Op::kMountAttributes, {0, 0, flags & ~static_cast<uint64_t>(MS_REC), (flags & MS_REC) != 0},
-                  about);
+    b.writer.step(Op::kMountAttributes, {0, 0, flags & ~static_cast<uint64_t>(MS_REC), (flags & MS_REC) != 0}, about);
   }
   if (mount.rec_attr_set != 0 || mount.rec_attr_clear != 0) {
     uint64_t clear = mount.rec_attr_clear;
@@ -219,7 +219,8 @@ Result<void> add_sysctls(Builder& b) {
 Result<void> add_mounts(Builder& b) {
   for (const Mount& mount : b.config.mounts) {
     if (mount.idmap || !mount.uid_mappings.empty() || !mount.gid_mappings.empty()) {
-      return base::fail(ErrorCode::kUnsupported, "mounting {}: id-mapped mounts are not supported yet", mount.destination);
+      return base::fail(ErrorCode::kUnsupported, "mounting {}: id-mapped mounts are not supported yet",
+                        mount.destination);
     }
     if (mount.extensions != 0) {
       return base::fail(ErrorCode::kUnsupported, "mounting {}: tmpcopyup is not supported yet", mount.destination);
@@ -255,11 +256,12 @@ void add_devices(Builder& b) {
     mode_t type = device.type == 'b' ? S_IFBLK : device.type == 'p' ? S_IFIFO : S_IFCHR;
     uint64_t number = makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
     if (device.type == 'p') number = 0;
-    b.writer.step(Op::kMakeNode, {b.writer.string(path), type | device.file_mode, number, device.uid, device.gid}, about);
+    b.writer.step(Op::kMakeNode, {b.writer.string(path), type | device.file_mode, number, device.uid, device.gid},
+                  about);
   }
   static constexpr const char* kLinks[][2] = {
-      {"/proc/self/fd", "/dev/fd"}, {"/proc/self/fd/0", "/dev/stdin"}, {"/proc/self/fd/1", "/dev/stdout"},
-      {"/proc/self/fd/2", "/dev/stderr"}, {"/proc/kcore", "/dev/core"}, {"pts/ptmx", "/dev/ptmx"},
+      {"/proc/self/fd", "/dev/fd"},       {"/proc/self/fd/0", "/dev/stdin"}, {"/proc/self/fd/1", "/dev/stdout"},
+      {"/proc/self/fd/2", "/dev/stderr"}, {"/proc/kcore", "/dev/core"},      {"pts/ptmx", "/dev/ptmx"},
   };
   for (const auto& link : kLinks) {
     b.writer.step(Op::kSymlink, {b.writer.string(link[0]), b.writer.string(link[1])},
