@@ -15,6 +15,8 @@ namespace {
 
 bool is_permission(int error) { return error == EACCES || error == EPERM || error == EROFS; }
 
+bool is_in(const Group& group, Part part) { return part == Part::kAll || group.v2() == (part == Part::kV2); }
+
 }  // namespace
 
 Result<Manager> Manager::make(const Layout& layout, const config::Cgroup& cgroup, const std::string& id) {
@@ -84,13 +86,17 @@ Result<void> Manager::check_unused(Group& group) {
   return {};
 }
 
-Result<void> Manager::create() {
+Result<void> Manager::create(Part part) {
   if (borrowed_) return {};
   base::ScopeExit undo([&] {
     for (auto group = groups_.rbegin(); group != groups_.rend(); ++group) group->unmake();
   });
   for (size_t i = 0; i < groups_.size();) {
     Group& group = groups_[i];
+    if (!is_in(group, part)) {
+      ++i;
+      continue;
+    }
     SysResult<bool> made = group.make();
     if (!made) {
       if (tolerant_ && is_permission(made.error().value)) {
@@ -109,7 +115,7 @@ Result<void> Manager::create() {
   return {};
 }
 
-Result<Join> Manager::open_join(const SubPaths& sub_paths) {
+Result<Join> Manager::open_join(const SubPaths& sub_paths, Part part) {
   for (const auto& [controller, sub] : sub_paths) {
     if (find(controller) == nullptr && !controller.empty()) {
       return base::fail(ErrorCode::kInvalidArgument, "unknown controller {} in sub-cgroup {}", controller, sub);
@@ -117,6 +123,7 @@ Result<Join> Manager::open_join(const SubPaths& sub_paths) {
   }
   Join join;
   for (Group& group : groups_) {
+    if (!is_in(group, part)) continue;
     std::string path = group.path();
     for (const std::string& key : group.controllers()) {
       auto sub = sub_paths.find(key);

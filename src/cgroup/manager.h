@@ -44,6 +44,10 @@ struct Join {
 // exec --cgroup [CONTROLLER:]PATH: controller → path below the container's; "" for all hierarchies.
 using SubPaths = std::map<std::string, std::string>;
 
+// Which of a container's groups: those of the v2 hierarchy are entered by being born in them, those of v1 by a process
+// that is there already. So the v1 ones may be made while that process is busy with something else.
+enum class Part { kAll, kV1, kV2 };
+
 enum class PressureLevel { kLow, kMedium, kCritical };
 
 class Manager {
@@ -59,8 +63,8 @@ class Manager {
   // Makes the groups. An existing one is taken when it has no process and is not frozen (kSystemError otherwise).
   // After an error nothing that was made is left. Where permission is missing, the caller is rootless and the path was
   // not asked for, the hierarchy is left out.
-  Result<void> create();
-  Result<Join> open_join(const SubPaths& sub_paths = {});
+  Result<void> create(Part part = Part::kAll);
+  Result<Join> open_join(const SubPaths& sub_paths = {}, Part part = Part::kAll);
   // Only what is asked for is written; a value for a controller that is not there is an error naming the OCI field.
   Result<void> apply(const config::Resources& resources);
   // Writes the pid to every cgroup.procs: the slow way, for restore.

@@ -188,6 +188,7 @@ class Conversation {
       case SyncPoint::kCgroups: {
         std::vector<int> fds = TRY(handler_.cgroups());
         TRY(answer(socket_.get(), message.point, fds), "answering init");
+        if (handler_.meanwhile) return handler_.meanwhile(child_.pid);
         return {};
       }
       case SyncPoint::kNamespaces: {

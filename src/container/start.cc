@@ -67,22 +67,27 @@ class Start {
 
  private:
   Result<void> launch_with(plan::Built& built) {
-    TRY(manager_->create(), "creating the cgroup");
-    TRY(manager_->apply(config_.cgroups.resources), "setting the cgroup's limits");
-    cgroup::Join join = TRY(manager_->open_join(), "opening the cgroup");
+    TRY(manager_->create(cgroup::Part::kV2), "creating the cgroup");
+    cgroup::Join birth = TRY(manager_->open_join({}, cgroup::Part::kV2), "opening the cgroup");
+    cgroup::Join join;
     sys::FileDescriptor fifo;
     if (wait_) fifo = TRY(container_.directory.make_fifo());
     ConsoleSockets console = TRY(open_console(process_));
     listener_ = TRY(SeccompListener::connect(config_, built));
 
-    Launch request = {built, process_.stdio, process_.extra_files, {}, join.into_cgroup.get(), wait_};
+    Launch request = {built, process_.stdio, process_.extra_files, {}, birth.into_cgroup.get(), wait_};
     request.slots = {{built.console_socket, console.theirs.get()},
                      {built.fifo, fifo.get()},
                      {built.listener_socket, listener_.socket.get()}};
     Handler handler;
-    handler.created = [&](pid_t pid) {
-      return announce(process_, pid, process_.config.oom_score_adj ? process_.config.oom_score_adj : config_.oom_score_adj,
-                      config_.rootless_euid);
+    handler.created = [&](pid_t pid) -> Result<void> {
+      TRY(announce(process_, pid, process_.config.oom_score_adj ? process_.config.oom_score_adj : config_.oom_score_adj,
+                   config_.rootless_euid));
+      // Init is making namespaces now, which takes about as long.
+      TRY(manager_->create(cgroup::Part::kV1), "creating the cgroup");
+      TRY(manager_->apply(config_.cgroups.resources), "setting the cgroup's limits");
+      join = TRY(manager_->open_join({}, cgroup::Part::kV1), "opening the cgroup");
+      return {};
     };
     handler.user_maps = [&](pid_t pid) {
       return write_id_maps(pid, config_.uid_mappings, config_.gid_mappings,
@@ -93,6 +98,7 @@ class Start {
       for (const sys::FileDescriptor& tasks : join.tasks) fds.push_back(tasks.get());
       return fds;
     };
+    handler.meanwhile = [&](pid_t pid) { return prepare_record(pid); };
     handler.namespaces = [&](pid_t pid) { return run_runtime_hooks(pid); };
     handler.ready = [&](pid_t pid) { return record(pid); };
     Result<Launched> launched = launch(std::move(request), handler);
@@ -126,9 +132,8 @@ class Start {
     return documents;
   }
 
-  // From here on the container exists for others.
-  Result<std::vector<int>> record(pid_t pid) {
-    config::State state;
+  Result<void> prepare_record(pid_t pid) {
+    config::State& state = state_.emplace();
     state.id = container_.id();
     state.init_process_pid = pid;
     state.init_process_start = TRY(sys::process_stat(pid), "reading the start time of process {}", pid).start_time;
@@ -143,8 +148,14 @@ class Start {
       if (kind == NamespaceType::kTime && !config_.namespaces.contains(kind)) continue;
       state.namespace_paths[config::namespace_key(kind)] = fmt::format("/proc/{}/ns/{}", pid, config::namespace_file(kind));
     }
-    TRY(container_.directory.write_state(config::to_json(state)));
-    container_.state = std::move(state);
+    return container_.directory.prepare_state(config::to_json(state));
+  }
+
+  // From here on the container exists for others.
+  Result<std::vector<int>> record(pid_t pid) {
+    if (!state_) TRY(prepare_record(pid));
+    TRY(container_.directory.commit_state());
+    container_.state = std::move(state_);
     return listener_.describe(config_, container_.id(), "creating", pid);
   }
 
@@ -156,6 +167,7 @@ class Start {
   std::optional<cgroup::Manager> manager_;
   std::vector<std::string> warnings_;
   std::vector<sys::FileDescriptor> documents_;
+  std::optional<config::State> state_;
   SeccompListener listener_;
   bool hooks_have_run_ = false;
 };

@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kMaxId = 255;  // NAME_MAX
 constexpr char kState[] = "state.json";
+constexpr char kNewState[] = ".state.json.new";
 constexpr char kJournal[] = "journal";
 constexpr char kFifo[] = "exec.fifo";
 
@@ -114,8 +115,15 @@ Result<std::map<std::string, std::string>> StateDirectory::read_journal() const 
   return paths;
 }
 
-Result<void> StateDirectory::write_state(std::string_view json) {
-  TRY(sys::replace_file_at(fd_.get(), kState, json, 0600), "writing the state of container {}", id_);
+Result<void> StateDirectory::prepare_state(std::string_view json) {
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW;
+  sys::FileDescriptor file = TRY(sys::open_at(fd_.get(), kNewState, kFlags, 0600), "creating the state of container {}", id_);
+  TRY(sys::write_all(file.get(), json), "writing the state of container {}", id_);
+  return {};
+}
+
+Result<void> StateDirectory::commit_state() {
+  TRY(sys::rename_at(fd_.get(), kNewState, kState), "writing the state of container {}", id_);
   SysResult<void> removed = sys::unlink_at(fd_.get(), kJournal);
   if (!removed && removed.error().value != ENOENT) TRY(removed, "removing the journal of container {}", id_);
   return {};

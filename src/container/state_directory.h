@@ -36,8 +36,9 @@ class StateDirectory {
   Result<void> write_journal(const std::map<std::string, std::string>& cgroup_paths);
   // Empty when there is none.
   Result<std::map<std::string, std::string>> read_journal() const;
-  // Takes the journal away.
-  Result<void> write_state(std::string_view json);
+  // Writes the state where nobody sees it yet; commit_state() puts it in its place and takes the journal away.
+  Result<void> prepare_state(std::string_view json);
+  Result<void> commit_state();
   // kContainerNotExists when there is none.
   Result<std::string> read_state() const;
 

@@ -101,7 +101,11 @@ SysResult<void> replace_file_at(int directory, const char* name, std::string_vie
     FileDescriptor fd = TRY(open_at(directory, temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
     TRY(write_all(fd.get(), content));
   }
-  return check(::renameat(directory, temporary.c_str(), directory, name));
+  return rename_at(directory, temporary.c_str(), name);
+}
+
+SysResult<void> rename_at(int directory, const char* from, const char* to) {
+  return check(::renameat(directory, from, directory, to));
 }
 
 SysResult<void> make_directory_at(int directory, const char* path, mode_t mode) {

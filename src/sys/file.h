@@ -41,6 +41,9 @@ SysResult<void> write_all(int fd, std::string_view content);
 // Creates `name` in `directory` or replaces it, never half: writes `.name.tmp`, then rename(2).
 SysResult<void> replace_file_at(int directory, const char* name, std::string_view content, mode_t mode);
 
+// renameat(2) within one directory.
+SysResult<void> rename_at(int directory, const char* from, const char* to);
+
 SysResult<void> make_directory_at(int directory, const char* path, mode_t mode);
 // mkdir -p; existing directories are left as they are.
 SysResult<void> make_directories(const std::string& path, mode_t mode);

@@ -152,11 +152,12 @@ def test_tmpfs_is_a_fresh_one(box):
     assert c.run().stdout == "x\n"
 
 
-def test_tmpcopyup(box):
-    c = box("sh", "-c", "cat /etc/hosts; echo more >>/etc/hosts && echo written")
+def test_tmpcopyup_is_refused_by_name(box):
+    """Not built yet: never ignored, because the program would see an empty directory."""
+    c = box("true")
     add_mount(c, "/etc", options=["tmpcopyup"])
-    assert c.run().stdout == "127.0.0.1 localhost\nwritten\n"
-    assert (c.bundle / "rootfs/etc/hosts").read_text() == "127.0.0.1 localhost\n"
+    result = c.run()
+    assert result.returncode == 1 and "tmpcopyup is not supported yet" in result.stderr
 
 
 def test_bind(box, source):
