@@ -1,6 +1,7 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/mman.h>
+#include <linux/openat2.h>
 #include <linux/stat.h>
 
 #include "init/arguments.h"
@@ -78,7 +79,10 @@ long do_home(Context& c, const Step& s) {
   c.home.add("HOME=");
   Text<24> uid;
   uid.add_number(s.args[0]);
-  long fd = sys(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  open_how how = {};
+  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  how.resolve = RESOLVE_NO_MAGICLINKS;  // our own descriptors are nothing for an image to link to
+  long fd = sys(SYS_openat2, AT_FDCWD, "/etc/passwd", &how, sizeof how);
   struct statx status;
   bool regular = fd >= 0 && sys(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) == 0 &&
                  (status.stx_mode & kTypeMask) == kTypeRegular;
@@ -168,7 +172,9 @@ long do_execute(Context& c, const Step& s) {
   char** args = pointers(c, s.args[0]);
   char** env = pointers(c, s.args[1], c.home.used > 0 ? c.home.data : nullptr);
   if (args == nullptr || env == nullptr) return -ENOMEM;
-  return sys(SYS_execve, c.program.data, args, env);
+  long error = sys(SYS_execve, c.program.data, args, env);
+  if (error == -E2BIG) c.detail.add("the arguments and the environment are more than the kernel takes");
+  return error;
 }
 
 }  // namespace cella::init

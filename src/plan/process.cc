@@ -66,6 +66,24 @@ std::string search_path(const config::ProcessConfig& process) {
   return path;
 }
 
+// execve(2) takes no string of more than 32 pages (MAX_ARG_STRLEN), and does not say which one it was.
+Result<void> check_strings(const config::ProcessConfig& process) {
+  constexpr size_t kMaxString = 131072;
+  auto too_long = [](std::string_view what, size_t size) {
+    return base::fail(ErrorCode::kConfigInvalid, "{} has {} bytes, the kernel takes at most {}", what, size,
+                      kMaxString - 1);
+  };
+  for (size_t i = 0; i < process.args.size(); ++i) {
+    if (process.args[i].size() >= kMaxString) return too_long(fmt::format("argument {}", i), process.args[i].size());
+  }
+  for (const std::string& entry : process.env) {
+    constexpr size_t kShown = 100;
+    std::string name = entry.substr(0, std::min(entry.find('='), kShown));
+    if (entry.size() >= kMaxString) return too_long(fmt::format("environment variable {}", name), entry.size());
+  }
+  return {};
+}
+
 void add_rlimits(Builder& b) {
   for (const config::Rlimit& limit : *b.process.rlimits) {
     b.writer.step(Op::kRlimit, {static_cast<uint64_t>(limit.type), limit.soft, limit.hard},
@@ -151,6 +169,7 @@ void add_stdio(Builder& b) {
 Result<void> add_process(Builder& b) {
   const config::ProcessConfig& process = b.process;
   if (process.args.empty()) return base::fail(ErrorCode::kConfigInvalid, "the process has no args: nothing to execute");
+  TRY(check_strings(process));
   add_rlimits(b);
   add_scheduling(b);
   if (!b.options.init && process.exec_cpu_affinity) TRY(add_affinity(b, process.exec_cpu_affinity->final));

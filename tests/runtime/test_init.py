@@ -68,3 +68,16 @@ def in_cgroup(pid, id):
             pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+def with_ids(c, uid=0, gid=0, groups=()):
+    from harness import add_namespace
+    add_namespace(c.config, "user")
+    c.config["linux"]["uidMappings"] = c.config["linux"]["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 10}]
+    c.config["process"]["user"] = {"uid": uid, "gid": gid, "additionalGids": list(groups)}
+    return c
+
+
+@pytest.mark.parametrize("ids,said", [({"uid": 11}, "uid 11"), ({"gid": 12}, "gid 12"), ({"groups": [3, 13, 4]}, "gid 13")])
+def test_id_that_is_not_mapped_is_named(box, ids, said):
+    result = with_ids(box("true"), **ids).run()
+    assert result.returncode == 1 and f"{said} is not mapped in the user namespace" in result.stderr
