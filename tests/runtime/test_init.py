@@ -81,3 +81,28 @@ def with_ids(c, uid=0, gid=0, groups=()):
 def test_id_that_is_not_mapped_is_named(box, ids, said):
     result = with_ids(box("true"), **ids).run()
     assert result.returncode == 1 and f"{said} is not mapped in the user namespace" in result.stderr
+
+
+@pytest.mark.parametrize("value", [1, 2])
+def test_memory_files_that_are_not_executable(box, value):
+    """vm.memfd_noexec, Linux 6.3: with 1 a program may still ask for an executable one, with 2 it may not."""
+    if not os.path.exists("/proc/sys/vm/memfd_noexec"):
+        pytest.skip("the kernel has no vm.memfd_noexec")
+    c = box("echo", "ran")
+    # It belongs to the pid namespace.
+    c.prefix = ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c",
+                f'echo {value} >/proc/sys/vm/memfd_noexec && exec "$@"', "sh"]
+    result = c.run()
+    c.prefix = []
+    if value == 1:
+        assert (result.returncode, result.stdout) == (0, "ran\n"), result.stderr
+    else:
+        assert result.returncode == 1 and "vm.memfd_noexec" in result.stderr
+
+
+def test_start_fifo_is_its_owners(box):
+    """The fifo is passed by descriptor, so nobody else needs to reach it: what is written there, start would read."""
+    c = box("sleep", "1000")
+    c.create()
+    fifos = [path for path in c.root.rglob("*") if path.is_fifo()]
+    assert fifos and all(path.stat().st_mode & 0o077 == 0 for path in fifos)
