@@ -87,6 +87,94 @@ long null_device(Context& c) {
   return clone_of(c.null_fd, 0);
 }
 
+// The mounts of a mountinfo file, proc_pid_mountinfo(5), one after the other.
+class MountList {
+ public:
+  explicit MountList(int fd) : fd_(fd) {}
+
+  Path point;
+  Text<16> type;
+
+  // False at the end.
+  bool next() {
+    point = {};
+    type = {};
+    constexpr int kPoint = 4, kOptional = 6;
+    int field = 0, separator = 0;  // the field that is "-"
+    bool dash = false;             // the current field begins with '-'
+    char previous = ' ';
+    for (;;) {
+      if (at_ == size_) {
+        long n = sys(SYS_read, fd_, buffer_, sizeof buffer_);
+        if (n <= 0) return false;
+        at_ = 0;
+        size_ = static_cast<size_t>(n);
+      }
+      char c = buffer_[at_++];
+      if (c == '\n') break;
+      if (c == ' ') {
+        if (dash && previous == '-' && separator == 0 && field >= kOptional) separator = field;
+        ++field;
+      } else {
+        if (previous == ' ') dash = c == '-';
+        else if (previous == '-') dash = false;
+        if (field == kPoint) point.add(&c, 1);
+        if (separator != 0 && field == separator + 1) type.add(&c, 1);
+      }
+      previous = c;
+    }
+    unescape();
+    return true;
+  }
+
+ private:
+  // Spaces, tabs, newlines and backslashes are three octal digits.
+  void unescape() {
+    size_t to = 0;
+    for (size_t from = 0; from < point.used; ++to) {
+      const char* p = point.data + from;
+      if (p[0] == '\\' && from + 3 < point.used) {
+        point.data[to] = static_cast<char>((p[1] - '0') * 64 + (p[2] - '0') * 8 + (p[3] - '0'));
+        from += 4;
+      } else {
+        point.data[to] = *p;
+        ++from;
+      }
+    }
+    point.data[to] = '\0';
+    point.used = to;
+  }
+
+  int fd_;
+  char buffer_[2048];
+  size_t at_ = 0, size_ = 0;
+};
+
+// Takes away every procfs and sysfs that is not below `root`; `changed`: there was one.
+long hide_host_mounts(Context& c, const char* root, bool& changed) {
+  long fd = sys(SYS_openat, c.proc_fd, "self/mountinfo", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return fd;
+  MountList mounts(static_cast<int>(fd));
+  size_t n = length(root);
+  long error = 0;
+  while (error == 0 && mounts.next()) {
+    if (!equal(mounts.type.data, "proc") && !equal(mounts.type.data, "sysfs")) continue;
+    const char* path = mounts.point.data;
+    if (starts_with(path, root) && (path[n] == '\0' || path[n] == '/')) continue;
+    constexpr long kNoFollow = 8;  // UMOUNT_NOFOLLOW
+    error = sys(SYS_umount2, path, kDetach | kNoFollow);
+    if (error == 0) {
+      changed = true;
+    } else {
+      // One that is locked can be covered, and then is not visible; one that is not there was below another.
+      if (error == -EPERM || error == -EINVAL) error = sys(SYS_mount, "tmpfs", path, "tmpfs", MS_RDONLY, 0);
+      if (error == -ENOENT || error == -ENOTDIR) error = 0;
+    }
+  }
+  sys(SYS_close, fd);
+  return error;
+}
+
 bool is_missing(long error) { return error == -ENOENT || error == -ENOTDIR; }
 
 }  // namespace
@@ -151,16 +239,24 @@ long do_pivot(Context& c, const Step&) {
   return error;
 }
 
-// Without pivot_root the host's mounts stay reachable below the root for who can unmount it; at least its /proc and
-// /sys must not be there to be found.
+// Without pivot_root the host's mounts stay in our namespace, below the root. As long as one of them is a whole procfs
+// or sysfs, the kernel lets everybody in here who makes a user namespace mount another, without the masks.
 long do_move_root(Context& c, const Step&) {
-  static constexpr const char* kHidden[] = {"/proc", "/sys"};
-  for (const char* path : kHidden) {
-    long error = sys(SYS_umount2, path, kDetach);
-    if (error == -EPERM) error = sys(SYS_mount, "tmpfs", path, "tmpfs", 0, 0);
-    if (error < 0 && error != -EINVAL && error != -ENOENT) return error;
+  long error = private_proc(c);
+  if (error == 0) error = sys(SYS_fchdir, c.root_fd);
+  if (error < 0) return error;
+  Path root;
+  error = sys(SYS_getcwd, root.data, sizeof root.data);
+  if (error < 0) return error;
+  // One may come to light under another.
+  constexpr int kMaxPasses = 64;
+  bool changed = true;
+  for (int pass = 0; changed && pass < kMaxPasses; ++pass) {
+    changed = false;
+    error = hide_host_mounts(c, root.data, changed);
+    if (error < 0) return error;
   }
-  long error = sys(SYS_move_mount, c.root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+  error = sys(SYS_move_mount, c.root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
   if (error == 0) error = sys(SYS_fchdir, c.root_fd);
   if (error == 0) error = sys(SYS_chroot, ".");
   if (error == 0) error = sys(SYS_chdir, "/");

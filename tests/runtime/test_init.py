@@ -106,3 +106,20 @@ def test_start_fifo_is_its_owners(box):
     c.create()
     fifos = [path for path in c.root.rglob("*") if path.is_fifo()]
     assert fifos and all(path.stat().st_mode & 0o077 == 0 for path in fifos)
+
+
+@pytest.mark.parametrize("flags", [(), ("--no-pivot",)])
+def test_masks_hold_though_the_host_has_another_proc(box, workdir, flags):
+    """Whoever makes a user namespace may mount a procfs where a whole one can be seen: none of the host's may be left."""
+    c = box("sh", "-c", "ls /proc/self/ns >/dev/null && unshare -U -r -m -p -f sh -c 'mount -t proc proc /tmp && echo whole'")
+    caps = ["CAP_SYS_ADMIN", "CAP_SETFCAP", "CAP_SETUID", "CAP_SETGID"]
+    c.config["process"]["capabilities"] = {kind: caps for kind in ("bounding", "permitted", "effective")}
+    (c.rootfs / "tmp").mkdir(exist_ok=True)
+    points = [workdir / "proc", workdir / "p q\\r"]
+    for point in points:
+        point.mkdir()
+    mounts = " && ".join(f"mount -t proc proc '{p}' && mount -t proc proc '{p}'" for p in points)
+    c.prefix = ["unshare", "-m", "sh", "-c", mounts + ' && exec "$@"', "sh"]
+    result = c.run(*flags)
+    c.prefix = []
+    assert result.returncode != 0 and result.stdout == "" and "denied" in result.stderr, result

@@ -78,6 +78,12 @@ def test_devices_are_bound_from_the_host(rootless):
     assert result.stdout.split() == ["2", "1:3"], result.stderr
 
 
+def test_without_pivot_root(rootless):
+    """The host's mounts are locked together there: they can be covered, not taken away."""
+    result = rootless("sh", "-c", "ls -d /proc/self/ns && ls /sys | wc -l").run("--no-pivot")
+    assert result.returncode == 0 and result.stdout.startswith("/proc/self/ns\n"), result.stderr
+
+
 def test_root_is_found_by_itself(rootless):
     """Without --root the state is kept in XDG_RUNTIME_DIR."""
     c = rootless("true")
