@@ -29,7 +29,10 @@ Result<void> check_options(const StartOptions& options);
 // Stops at `point`, where nothing is received.
 void add_sync(Builder& b, SyncPoint point);
 
-// rootfs.cc: mounts, devices and links, before the new root is entered.
+// rootfs.cc: an absolute path without ".", ".." and doubled slashes. As runc does it, by the letters alone: what is not
+// there yet has no other meaning.
+std::string clean_path(const std::string& path);
+// Mounts, devices and links, before the new root is entered.
 Result<void> add_mounts(Builder& b);
 void add_devices(Builder& b);
 // Entering the new root, and what is done to it afterwards: read-only, masks, propagation.

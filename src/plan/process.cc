@@ -148,6 +148,7 @@ config::ProcessConfig with_defaults(const config::ProcessConfig& process, const 
   if (!full.exec_cpu_affinity) full.exec_cpu_affinity = config.exec_cpu_affinity;
   if (!full.umask) full.umask = config.umask;
   if (full.cwd.empty()) full.cwd = "/";
+  if (full.cwd.starts_with('/')) full.cwd = clean_path(full.cwd);
   return full;
 }
 

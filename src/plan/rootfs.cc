@@ -73,23 +73,6 @@ bool has_option(const std::vector<std::string>& options, std::string_view key) {
   });
 }
 
-// As runc does it: by the letters alone, because what is not there yet has no other meaning.
-std::string clean_path(const std::string& path) {
-  std::string clean;
-  size_t start = 0;
-  while (start < path.size()) {
-    size_t end = std::min(path.find('/', start), path.size());
-    std::string_view component(path.data() + start, end - start);
-    if (component == "..") {
-      clean.resize(std::min(clean.rfind('/'), clean.size()));
-    } else if (!component.empty() && component != ".") {
-      (clean += '/') += component;
-    }
-    start = end + 1;
-  }
-  return clean.empty() ? "/" : clean;
-}
-
 // What the options change on a clone of an existing mount.
 void add_attributes(Builder& b, const Mount& mount, const std::string& about) {
   uint64_t set = attributes_of(mount.flags);
@@ -223,6 +206,22 @@ Result<void> add_sysctls(Builder& b) {
 }
 
 }  // namespace
+
+std::string clean_path(const std::string& path) {
+  std::string clean;
+  size_t start = 0;
+  while (start < path.size()) {
+    size_t end = std::min(path.find('/', start), path.size());
+    std::string_view component(path.data() + start, end - start);
+    if (component == "..") {
+      clean.resize(std::min(clean.rfind('/'), clean.size()));
+    } else if (!component.empty() && component != ".") {
+      (clean += '/') += component;
+    }
+    start = end + 1;
+  }
+  return clean.empty() ? "/" : clean;
+}
 
 Result<void> add_mounts(Builder& b) {
   for (const Mount& mount : b.config.mounts) {

@@ -85,6 +85,14 @@ def test_cwd(box):
     assert c.run().stdout == "/usr/bin\n"
 
 
+def test_cwd_with_dots(box):
+    c = box("pwd")
+    c.config["process"]["cwd"] = "/new/../other/./place/"
+    c.config["root"]["readonly"] = False
+    result = c.run()
+    assert result.stdout == "/other/place\n", result.stderr
+
+
 def test_relative_program_starts_at_cwd(box):
     c = box("./busybox", "echo", "here")
     c.config["process"]["cwd"] = "/bin"
