@@ -37,8 +37,8 @@ cgroup::Manager Container::Impl::cgroups() const {
 
 Result<Status> Container::Impl::status() const {
   if (!init_is_alive()) return Status::kStopped;
-  if (directory.has_fifo()) return Status::kCreated;
-  return TRY(cgroups().frozen()) ? Status::kPaused : Status::kRunning;
+  if (TRY(cgroups().frozen())) return Status::kPaused;
+  return directory.has_fifo() ? Status::kCreated : Status::kRunning;
 }
 
 // --- the handle
@@ -169,7 +169,11 @@ Result<void> Container::destroy() {
     return impl_->directory.remove();
   }
   if (!impl_->state) return {};  // its start failed and took everything back
-  TRY(impl_->directory.lock());
+  Result<void> locked = impl_->directory.lock();
+  // Destroyed already, by somebody else.
+  if (!locked && locked.error().code == ErrorCode::kContainerNotExists) return {};
+  TRY(std::move(locked));
+  base::ScopeExit unlock([&] { impl_->directory.unlock(); });
   Status now = TRY(impl_->status());
   if (now == Status::kCreated) {
     // Nobody's program runs in it yet.
@@ -178,7 +182,8 @@ Result<void> Container::destroy() {
     constexpr int kTimeoutMs = 10'000;
     (void)sys::wait_readable(init.get(), kTimeoutMs);
   } else if (now != Status::kStopped) {
-    return base::fail(ErrorCode::kContainerNotStopped, "container {} is not stopped: it is {}", id(), status_name(now));
+    return base::fail(now == Status::kPaused ? ErrorCode::kContainerPaused : ErrorCode::kContainerNotStopped,
+                      "container {} is not stopped: it is {}", id(), status_name(now));
   }
   return container::remove_container(*impl_);
 }

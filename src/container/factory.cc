@@ -139,7 +139,13 @@ Result<void> Factory::destroy(std::string_view id, bool force) {
     return std::unexpected(std::move(opened).error());
   }
   StateDirectory directory = std::move(*opened);
-  Result<void> locked = directory.lock();
+  constexpr int kLockTimeoutMs = 10'000;
+  Result<void> locked = directory.lock(force ? 0 : kLockTimeoutMs);
+  if (!locked && force && locked.error().code != ErrorCode::kContainerNotExists) {
+    // A start whose hook hangs lets go when init dies.
+    if (Result<Container> container = load(id)) (void)kill_container(*container);
+    locked = directory.lock(kLockTimeoutMs);
+  }
   if (!locked) {
     if (force && locked.error().code == ErrorCode::kContainerNotExists) return {};
     return locked;
