@@ -90,6 +90,7 @@ Result<Container> Factory::create(std::string_view id, config::Config config) {
   impl->directory = TRY(StateDirectory::create(impl_->options->root, id));
   impl->options = impl_->options;
   impl->config = std::move(config);
+  if (impl->config.version.empty()) impl->config.version = oci_version();
   impl->reserved = true;
   return Container(std::move(impl));
 }
@@ -128,7 +129,8 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   options.id = name;
   options.console_socket = process.keep_console || !process.console_socket.empty();
   options.extra_files = static_cast<uint32_t>(process.extra_files.size());
-  plan::Built built = TRY(plan::build_create(config, process.config, facts, options));
+  config::ProcessConfig grantable = container::grantable(process.config, config, impl_->options->on_warning);
+  plan::Built built = TRY(plan::build_create(config, grantable, facts, options));
   return PlanText{plan::to_text(built.plan), plan::to_json(built.plan)};
 }
 

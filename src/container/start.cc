@@ -49,7 +49,8 @@ class Start {
     options.wait_for_start = wait_;
     options.console_socket = process_.keep_console || !process_.console_socket.empty();
     options.extra_files = static_cast<uint32_t>(process_.extra_files.size());
-    plan::Built built = TRY(plan::build_create(config_, process_.config, facts, options));
+    config::ProcessConfig process = grantable(process_.config, config_, container_.options->on_warning);
+    plan::Built built = TRY(plan::build_create(config_, process, facts, options));
     TRY(container_.directory.write_journal(paths));
     Result<void> started = launch_with(built);
     if (!started) {
