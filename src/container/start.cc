@@ -226,7 +226,7 @@ Result<void> release_init(Container::Impl& container) {
     if (::poll(fds, 2, -1) < 0 && errno != EINTR) return base::fail_errno(errno, "waiting for init");
     char buffer[8192];
     ssize_t n = fds[0].revents != 0 ? ::read(fifo.get(), buffer, sizeof buffer) : -1;
-    if (n > 0 && content.empty() && static_cast<size_t>(n) < fill) fill = 0;
+    if (n > 0 && content.empty() && buffer[0] != '\0') fill = 0;
     if (n > 0) content.append(buffer, static_cast<size_t>(n));
     if (n == 0 || (n < 0 && fds[1].revents != 0)) break;
   }
