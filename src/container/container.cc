@@ -5,8 +5,9 @@
 
 #include "base/result.h"
 #include "base/scope_exit.h"
-#include "container/container_impl.h"
 #include "container/bundle.h"
+#include "container/container_impl.h"
+#include "container/process_impl.h"
 #include "plan/print.h"
 #include "sys/process.h"
 
@@ -99,13 +100,15 @@ Result<std::vector<pid_t>> Container::processes() const {
 }
 
 Result<void> Container::start(Process& process) {
-  if (!impl_->state) return container::start_init(*impl_, process, true);
-  return container::start_further(*impl_, process);
+  TRY(impl_->state ? container::start_further(*impl_, process) : container::start_init(*impl_, process, true));
+  process.impl().pipes = {};
+  return {};
 }
 
 Result<void> Container::run(Process& process) {
-  if (!impl_->state) return container::start_init(*impl_, process, false);
-  return container::start_further(*impl_, process);
+  TRY(impl_->state ? container::start_further(*impl_, process) : container::start_init(*impl_, process, false));
+  process.impl().pipes = {};
+  return {};
 }
 
 Result<void> Container::exec() { return container::release_init(*impl_); }
