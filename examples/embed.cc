@@ -35,8 +35,8 @@ cella::config::Config make_config(const char* rootfs) {
   c.rootfs = rootfs;
   c.readonlyfs = true;
   c.hostname = "embedded";
-  for (auto type : {NamespaceType::kMount, NamespaceType::kUts, NamespaceType::kIpc, NamespaceType::kPid,
-                    NamespaceType::kNet})
+  for (auto type :
+       {NamespaceType::kMount, NamespaceType::kUts, NamespaceType::kIpc, NamespaceType::kPid, NamespaceType::kNet})
     c.namespaces.add(type);
   config::Capabilities& capabilities = c.capabilities.emplace();
   for (const char* name : {"CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_SETGID", "CAP_NET_BIND_SERVICE"})
@@ -60,7 +60,8 @@ cella::config::Config make_config(const char* rootfs) {
   c.rlimits = {{RLIMIT_NOFILE, 1024, 1024}};
   c.no_new_privileges = true;
   c.cgroups.path = "/cella-embed-" + std::to_string(::getpid());
-  config::Device& everything = c.cgroups.resources.devices.emplace_back();  // denied; the last rule that matches decides
+  config::Device& everything =
+      c.cgroups.resources.devices.emplace_back();  // denied; the last rule that matches decides
   everything.type = 'a';
   everything.major = everything.minor = config::kWildcard;
   everything.permissions = "rwm";
@@ -112,7 +113,8 @@ int main(int argc, char** argv) {
   const std::string id = "embed-" + std::to_string(::getpid());
 
   cella::Container container = must(factory.create(id, make_config(argv[1])), "create");
-  cella::Process first = make_process({"sh", "-c", "echo hello from $(hostname); read answer; echo got $answer; sleep 1000"});
+  cella::Process first =
+      make_process({"sh", "-c", "echo hello from $(hostname); read answer; echo got $answer; sleep 1000"});
   cella::Stdio pipes = must(first.initialize_io(), "pipes");
   must(container.run(first), "run");
   std::printf("first: %s\n", read_line(pipes.out).c_str());
