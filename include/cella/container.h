@@ -40,7 +40,7 @@ struct OciState {
   std::string rootfs;
   std::string created;  // RFC 3339, UTC
   std::map<std::string, std::string> annotations;
-  std::string owner;    // user name of the state directory's owner
+  std::string owner;  // user name of the state directory's owner
 };
 // As `runc state` prints it: indented by two spaces, no newline at the end.
 std::string to_json(const OciState& state);
@@ -87,8 +87,8 @@ class Container {
   Result<void> signal_all(int signal_number);
   Result<void> pause();
   Result<void> resume();
-  // Removes cgroups, state and runs the poststop hooks. kContainerNotStopped when it is running, kContainerPaused when it
-  // is paused; success when it has been destroyed already. A created one is killed first.
+  // Removes cgroups, state and runs the poststop hooks. kContainerNotStopped when it is running, kContainerPaused when
+  // it is paused; success when it has been destroyed already. A created one is killed first.
   Result<void> destroy();
 
   struct Impl;

@@ -46,11 +46,16 @@ Result<Status> Container::Impl::status() const {
 
 const char* status_name(Status status) {
   switch (status) {
-    case Status::kCreated: return "created";
-    case Status::kRunning: return "running";
-    case Status::kPausing: return "pausing";
-    case Status::kPaused: return "paused";
-    case Status::kStopped: return "stopped";
+    case Status::kCreated:
+      return "created";
+    case Status::kRunning:
+      return "running";
+    case Status::kPausing:
+      return "pausing";
+    case Status::kPaused:
+      return "paused";
+    case Status::kStopped:
+      return "stopped";
   }
   return "";
 }
@@ -63,9 +68,15 @@ Container::~Container() {
   if (impl_ && impl_->reserved) (void)impl_->directory.remove();
 }
 
-const std::string& Container::id() const { return impl_->id(); }
-const config::Config& Container::config() const { return impl_->config; }
-Result<Status> Container::status() const { return impl_->status(); }
+const std::string& Container::id() const {
+  return impl_->id();
+}
+const config::Config& Container::config() const {
+  return impl_->config;
+}
+Result<Status> Container::status() const {
+  return impl_->status();
+}
 
 Result<OciState> Container::oci_state() const {
   OciState result;
@@ -89,7 +100,9 @@ Result<OciState> Container::oci_state() const {
   return result;
 }
 
-Result<std::string> Container::state_json() const { return impl_->directory.read_state(); }
+Result<std::string> Container::state_json() const {
+  return impl_->directory.read_state();
+}
 
 Result<std::vector<pid_t>> Container::processes() const {
   cgroup::Manager cgroups = impl_->cgroups();
@@ -111,7 +124,9 @@ Result<void> Container::run(Process& process) {
   return {};
 }
 
-Result<void> Container::exec() { return container::release_init(*impl_); }
+Result<void> Container::exec() {
+  return container::release_init(*impl_);
+}
 
 Result<config::ProcessConfig> Container::default_process() const {
   return container::bundle_process(impl_->config.label("bundle"));

@@ -53,7 +53,8 @@ Result<void> start_further(Container::Impl& container, Process& process) {
   sys::FileDescriptor init = TRY(container.open_init());
   cgroup::Manager cgroups = container.cgroups();
   if (!process.ignore_paused && TRY(cgroups.frozen())) {
-    return base::fail(ErrorCode::kContainerPaused, "cannot exec in a paused container (use --ignore-paused to override)");
+    return base::fail(ErrorCode::kContainerPaused,
+                      "cannot exec in a paused container (use --ignore-paused to override)");
   }
   cgroup::Join join = TRY(cgroups.open_join(sub_paths(process.sub_cgroup)), "opening the container's cgroup");
   cgroup::Layout no_layout;

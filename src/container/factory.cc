@@ -164,7 +164,8 @@ Result<void> Factory::destroy(std::string_view id, bool force) {
   Result<std::string> state = directory.read_state();
   if (!state) {
     // Half made, and whoever made it is gone: we have its lock.
-    if (state.error().code != ErrorCode::kContainerNotExists || !force) return std::unexpected(std::move(state).error());
+    if (state.error().code != ErrorCode::kContainerNotExists || !force)
+      return std::unexpected(std::move(state).error());
     return container::remove_remains(directory);
   }
   Container container = TRY(load_from(impl_->options, std::move(directory)));
@@ -192,8 +193,14 @@ std::optional<uint64_t> capability_bit(std::string_view name) {
   return uint64_t{1} << *number;
 }
 
-const char* version() { return CELLA_VERSION; }
-const char* oci_version() { return oci::kSpecVersion; }
-const char* commit() { return CELLA_COMMIT; }
+const char* version() {
+  return CELLA_VERSION;
+}
+const char* oci_version() {
+  return oci::kSpecVersion;
+}
+const char* commit() {
+  return CELLA_COMMIT;
+}
 
 }  // namespace cella

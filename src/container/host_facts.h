@@ -19,8 +19,8 @@ namespace cella::container {
 bool is_privileged();
 
 // For a container whose cgroups are `paths`. Compiles the seccomp policy. Warnings go to `warnings`.
-Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layout& layout,
-                               const cgroup::Paths& paths, std::vector<std::string>* warnings);
+Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layout& layout, const cgroup::Paths& paths,
+                               std::vector<std::string>* warnings);
 
 // The process with the capabilities that it can have. An ambient one has to be permitted and inheritable as well,
 // capabilities(7); config.md, "capabilities", wants a warning for what cannot be granted, not a failure.

@@ -25,7 +25,8 @@ std::string find_tool(const std::string& configured, const char* name) {
   return {};
 }
 
-Result<void> run_tool(const std::string& configured, const char* name, pid_t pid, const std::vector<config::IDMap>& maps) {
+Result<void> run_tool(const std::string& configured, const char* name, pid_t pid,
+                      const std::vector<config::IDMap>& maps) {
   std::string path = find_tool(configured, name);
   if (path.empty()) {
     Error error(ErrorCode::kSystemError, fmt::format("{} is not in $PATH", name), EPERM);

@@ -42,11 +42,14 @@ Result<pid_t> Process::pid() const {
   return impl_->pid;
 }
 
-int Process::pidfd() const { return impl_->pidfd.get(); }
+int Process::pidfd() const {
+  return impl_->pidfd.get();
+}
 
 Result<void> Process::signal(int signal_number) const {
   if (impl_->pid == 0) return not_started();
-  TRY(sys::pidfd_signal(impl_->pidfd.get(), signal_number), "sending signal {} to process {}", signal_number, impl_->pid);
+  TRY(sys::pidfd_signal(impl_->pidfd.get(), signal_number), "sending signal {} to process {}", signal_number,
+      impl_->pid);
   return {};
 }
 
@@ -57,7 +60,9 @@ Result<int> Process::wait() {
   return status;
 }
 
-int Process::console() const { return impl_->console.get(); }
+int Process::console() const {
+  return impl_->console.get();
+}
 
 int exit_code_of(int wait_status) {
   constexpr int kSignalBase = 128;

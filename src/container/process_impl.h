@@ -12,7 +12,7 @@ namespace cella {
 struct Process::Impl {
   pid_t pid = 0;
   sys::FileDescriptor pidfd;
-  sys::FileDescriptor console;  // the terminal's master, with keep_console
+  sys::FileDescriptor console;               // the terminal's master, with keep_console
   std::array<sys::FileDescriptor, 3> pipes;  // its ends of initialize_io()'s, until it is started
   bool waited = false;
 };

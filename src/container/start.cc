@@ -59,8 +59,8 @@ class Start {
       (void)manager_->destroy();
       // runtime.md, "Lifecycle": what fails after the first hook goes on with the poststop hooks.
       if (hooks_have_run_) {
-        container_.warn_all(run_all_hooks(config_.hooks.poststop, "poststop",
-                                          hook_state(config_, container_.id(), "stopped", 0)));
+        container_.warn_all(
+            run_all_hooks(config_.hooks.poststop, "poststop", hook_state(config_, container_.id(), "stopped", 0)));
       }
     }
     return started;
@@ -127,7 +127,8 @@ class Start {
     state.pid = inner_pid(pid);
     for (const char* status : {"creating", "created"}) {
       state.status = status;
-      documents_.push_back(TRY(sys::memory_file("cella-state", oci::to_json(state), false), "writing the hooks' state"));
+      documents_.push_back(
+          TRY(sys::memory_file("cella-state", oci::to_json(state), false), "writing the hooks' state"));
       documents.push_back(documents_.back().get());
     }
     return documents;
@@ -137,7 +138,8 @@ class Start {
     config::State& state = state_.emplace();
     state.id = container_.id();
     state.init_process_pid = pid;
-    state.init_process_start = TRY(sys::process_stat(pid), "reading the start time of process {}", pid).start_time;
+    state.init_process_start = TRY(sys::process_stat(pid), "reading the start time of process {}", pid)
+    .start_time;
     timespec now;
     ::clock_gettime(CLOCK_REALTIME, &now);
     state.created = config::rfc3339(now);
@@ -147,7 +149,8 @@ class Start {
     for (int type = 0; type < config::kNamespaceTypeCount; ++type) {
       auto kind = static_cast<NamespaceType>(type);
       if (kind == NamespaceType::kTime && !config_.namespaces.contains(kind)) continue;
-      state.namespace_paths[config::namespace_key(kind)] = fmt::format("/proc/{}/ns/{}", pid, config::namespace_file(kind));
+      state.namespace_paths[config::namespace_key(kind)] =
+          fmt::format("/proc/{}/ns/{}", pid, config::namespace_file(kind));
     }
     return container_.directory.prepare_state(config::to_json(state));
   }
