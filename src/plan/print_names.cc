@@ -9,6 +9,7 @@
 
 #include <span>
 
+#include "config/capabilities.h"
 #include "plan/layout.h"
 
 namespace cella::plan {
@@ -57,57 +58,13 @@ constexpr Name kSeccompNames[] = {
     {1u << 5, "wait-killable-recv"},
 };
 
-constexpr Name kCapabilityNames[] = {
-    {uint64_t{1} << 0, "CAP_CHOWN"},
-    {uint64_t{1} << 1, "CAP_DAC_OVERRIDE"},
-    {uint64_t{1} << 2, "CAP_DAC_READ_SEARCH"},
-    {uint64_t{1} << 3, "CAP_FOWNER"},
-    {uint64_t{1} << 4, "CAP_FSETID"},
-    {uint64_t{1} << 5, "CAP_KILL"},
-    {uint64_t{1} << 6, "CAP_SETGID"},
-    {uint64_t{1} << 7, "CAP_SETUID"},
-    {uint64_t{1} << 8, "CAP_SETPCAP"},
-    {uint64_t{1} << 9, "CAP_LINUX_IMMUTABLE"},
-    {uint64_t{1} << 10, "CAP_NET_BIND_SERVICE"},
-    {uint64_t{1} << 11, "CAP_NET_BROADCAST"},
-    {uint64_t{1} << 12, "CAP_NET_ADMIN"},
-    {uint64_t{1} << 13, "CAP_NET_RAW"},
-    {uint64_t{1} << 14, "CAP_IPC_LOCK"},
-    {uint64_t{1} << 15, "CAP_IPC_OWNER"},
-    {uint64_t{1} << 16, "CAP_SYS_MODULE"},
-    {uint64_t{1} << 17, "CAP_SYS_RAWIO"},
-    {uint64_t{1} << 18, "CAP_SYS_CHROOT"},
-    {uint64_t{1} << 19, "CAP_SYS_PTRACE"},
-    {uint64_t{1} << 20, "CAP_SYS_PACCT"},
-    {uint64_t{1} << 21, "CAP_SYS_ADMIN"},
-    {uint64_t{1} << 22, "CAP_SYS_BOOT"},
-    {uint64_t{1} << 23, "CAP_SYS_NICE"},
-    {uint64_t{1} << 24, "CAP_SYS_RESOURCE"},
-    {uint64_t{1} << 25, "CAP_SYS_TIME"},
-    {uint64_t{1} << 26, "CAP_SYS_TTY_CONFIG"},
-    {uint64_t{1} << 27, "CAP_MKNOD"},
-    {uint64_t{1} << 28, "CAP_LEASE"},
-    {uint64_t{1} << 29, "CAP_AUDIT_WRITE"},
-    {uint64_t{1} << 30, "CAP_AUDIT_CONTROL"},
-    {uint64_t{1} << 31, "CAP_SETFCAP"},
-    {uint64_t{1} << 32, "CAP_MAC_OVERRIDE"},
-    {uint64_t{1} << 33, "CAP_MAC_ADMIN"},
-    {uint64_t{1} << 34, "CAP_SYSLOG"},
-    {uint64_t{1} << 35, "CAP_WAKE_ALARM"},
-    {uint64_t{1} << 36, "CAP_BLOCK_SUSPEND"},
-    {uint64_t{1} << 37, "CAP_AUDIT_READ"},
-    {uint64_t{1} << 38, "CAP_PERFMON"},
-    {uint64_t{1} << 39, "CAP_BPF"},
-    {uint64_t{1} << 40, "CAP_CHECKPOINT_RESTORE"},
-};
-
 struct FlagKind {
   char kind;
   std::span<const Name> names;
 };
 constexpr FlagKind kFlagKinds[] = {
     {'c', kCloneNames},  {'m', kMountNames},   {'a', kAttributeNames},
-    {'t', kAttachNames}, {'h', kSeccompNames}, {'k', kCapabilityNames},
+    {'t', kAttachNames}, {'h', kSeccompNames}, {'k', {}},
 };
 
 constexpr const char* kRlimitNames[] = {
@@ -138,6 +95,11 @@ std::vector<std::string> flag_names(char kind, uint64_t value) {
       names.emplace_back(name.name);
       value &= ~name.value;
     }
+  }
+  if (kind == 'k') {
+    constexpr uint64_t kKnown = (uint64_t{1} << (config::kLastCapability + 1)) - 1;
+    names = config::capability_names(value & kKnown);
+    value &= ~kKnown;
   }
   if (value != 0) names.push_back(fmt::format("{:#x}", value));
   return names;
