@@ -67,6 +67,7 @@ class Bench:
                 subprocess.run([self.runtimes[name], "spec"], cwd=self.work, check=True)
                 config = json.loads((self.work / "config.json").read_text())
                 print(f"bundle: what `{name} spec` writes, without a terminal; static busybox")
+                config["ociVersion"] = "1.0.2"  # the newest that Debian's crun knows
                 config["process"]["terminal"] = False
                 config["root"]["path"] = str(self.rootfs)
                 return config

@@ -126,9 +126,9 @@ Cgroup convert_cgroup(const oci::Spec& spec, const SpecconvOptions& options, jso
     convert_systemd(spec, options, cgroup, report);
   } else if (spec.linux_config && !spec.linux_config->cgroups_path.empty()) {
     cgroup.path = clean_path("/" + spec.linux_config->cgroups_path);
-  } else {
+  } else if (!options.rootless_cgroups) {
     cgroup.path = "/" + options.id;
-  }
+  }  // else none was asked for: one below the caller's own, where it may make one
   if (spec.linux_config && spec.linux_config->resources)
     update_resources(*spec.linux_config->resources, cgroup.resources);
   for (const Device& rule : default_allowed_devices()) {

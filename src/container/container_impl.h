@@ -66,6 +66,17 @@ Result<ConsoleSockets> open_console(const Process& process);
 Result<void> receive_console(ConsoleSockets& sockets, Process& process);
 // As soon as the process exists: its pid file, its pidfd socket, its OOM score.
 Result<void> announce(const Process& process, pid_t pid, std::optional<int> oom_score_adj, bool tolerate_denial);
-Result<sys::FileDescriptor> connect_listener(const config::Config& config, const plan::Built& built);
+
+// The other end of seccomp.listenerPath, and the ContainerProcessState that goes there with the notify descriptor
+// (config-linux.md, "The Container Process State").
+struct SeccompListener {
+  sys::FileDescriptor socket;
+  sys::FileDescriptor document;
+
+  // Nothing when the plan has no listener.
+  static Result<SeccompListener> connect(const config::Config& config, const plan::Built& built);
+  // What the plan's SyncPoint::kReady wants.
+  Result<std::vector<int>> describe(const config::Config& config, const std::string& id, const char* status, pid_t pid);
+};
 
 }  // namespace cella::container

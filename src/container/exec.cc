@@ -33,7 +33,7 @@ cgroup::SubPaths sub_paths(const std::string& text) {
 Result<plan::Built> plan_further(const Container::Impl& container, const Process& process, cgroup::Layout& layout,
                                  bool tasks) {
   std::vector<std::string> warnings;
-  plan::Facts facts = TRY(host_facts(container.config, container.id(), layout, {}, &warnings));
+  plan::Facts facts = TRY(host_facts(container.config, layout, {}, &warnings));
   container.warn_all(warnings);
   facts.join_v1_tasks = tasks;
   plan::StartOptions options;
@@ -58,12 +58,12 @@ Result<void> start_further(Container::Impl& container, Process& process) {
   cgroup::Layout no_layout;
   plan::Built built = TRY(plan_further(container, process, no_layout, !join.tasks.empty()));
   ConsoleSockets console = TRY(open_console(process));
-  sys::FileDescriptor listener = TRY(connect_listener(container.config, built));
+  SeccompListener listener = TRY(SeccompListener::connect(container.config, built));
 
   Launch request = {built, process.stdio, process.extra_files, {}, join.into_cgroup.get(), false};
   request.slots = {{built.pidfd, init.get()},
                    {built.console_socket, console.theirs.get()},
-                   {built.listener_socket, listener.get()}};
+                   {built.listener_socket, listener.socket.get()}};
   Handler handler;
   handler.created = [&](pid_t pid) {
     const config::ProcessConfig& own = process.config;
@@ -75,7 +75,7 @@ Result<void> start_further(Container::Impl& container, Process& process) {
     for (const sys::FileDescriptor& tasks : join.tasks) fds.push_back(tasks.get());
     return fds;
   };
-  handler.ready = [](pid_t) -> Result<void> { return {}; };
+  handler.ready = [&](pid_t pid) { return listener.describe(container.config, container.id(), "running", pid); };
   Launched launched = TRY(launch(std::move(request), handler));
   process.impl().pid = launched.pid;
   process.impl().pidfd = std::move(launched.pidfd);

@@ -120,7 +120,7 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   cgroup::Layout layout = TRY(cgroup::detect(), "looking for cgroups");
   cgroup::Paths paths = TRY(cgroup::container_paths(layout, config.cgroups, name), "linux.cgroupsPath");
   std::vector<std::string> warnings;
-  plan::Facts facts = TRY(container::host_facts(config, name, layout, paths, &warnings));
+  plan::Facts facts = TRY(container::host_facts(config, layout, paths, &warnings));
   if (impl_->options->on_warning) {
     for (const std::string& warning : warnings) impl_->options->on_warning(warning);
   }

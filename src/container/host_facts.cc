@@ -4,8 +4,6 @@
 
 #include "base/result.h"
 #include "bpf/seccomp.h"
-#include "container/hooks.h"
-#include "json/writer.h"
 #include "sys/file.h"
 
 namespace cella::container {
@@ -41,27 +39,6 @@ static_assert(static_cast<int>(bpf::SeccompAction::kNotify) == static_cast<int>(
 static_assert(static_cast<int>(bpf::SeccompOperator::kMaskedEqual) ==
               static_cast<int>(config::SeccompOperator::kMaskedEqual));
 
-// ContainerProcessState of the OCI specification (config-linux.md, "The Container Process State").
-std::string listener_message(const config::Config& config, const std::string& id) {
-  oci::State state = hook_state(config, id, "creating", 0);
-  json::Writer writer;
-  writer.begin_object();
-  writer.key("ociVersion");
-  writer.string(config.version);
-  writer.key("fds");
-  writer.begin_array();
-  writer.string("seccompFd");
-  writer.end_array();
-  writer.key("pid");
-  writer.integer(0);
-  writer.key("metadata");
-  writer.string(config.seccomp->listener_metadata);
-  writer.key("state");
-  writer.raw(oci::to_json(state));
-  writer.end_object();
-  return writer.take();
-}
-
 }  // namespace
 
 bool is_privileged() {
@@ -71,7 +48,7 @@ bool is_privileged() {
   return map && map->find("4294967295") != std::string::npos && map->find('\n') + 1 == map->size();
 }
 
-Result<plan::Facts> host_facts(const config::Config& config, const std::string& id, const cgroup::Layout& layout,
+Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layout& layout,
                                const cgroup::Paths& paths, std::vector<std::string>* warnings) {
   plan::Facts facts;
   facts.privileged = is_privileged();
@@ -90,7 +67,6 @@ Result<plan::Facts> host_facts(const config::Config& config, const std::string& 
                         program.instructions.size() * sizeof(sock_filter));
     blob.flags = program.flags;
     blob.listener = program.wants_listener;
-    if (blob.listener) facts.seccomp_message = listener_message(config, id);
   }
   return facts;
 }

@@ -17,7 +17,7 @@ namespace cella::container {
 bool is_privileged();
 
 // For a container whose cgroups are `paths`. Compiles the seccomp policy. Warnings go to `warnings`.
-Result<plan::Facts> host_facts(const config::Config& config, const std::string& id, const cgroup::Layout& layout,
+Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layout& layout,
                                const cgroup::Paths& paths, std::vector<std::string>* warnings);
 
 }  // namespace cella::container

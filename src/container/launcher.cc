@@ -195,11 +195,12 @@ class Conversation {
         TRY(answer(socket_.get(), message.point, fds), "answering init");
         return {};
       }
-      case SyncPoint::kReady:
-        TRY(handler_.ready(child_.pid));
-        TRY(answer(socket_.get(), message.point), "answering init");
+      case SyncPoint::kReady: {
+        std::vector<int> fds = TRY(handler_.ready(child_.pid));
+        TRY(answer(socket_.get(), message.point, fds), "answering init");
         ready_ = true;
         return {};
+      }
     }
     return base::fail(ErrorCode::kSystemError, "init stopped at an unknown point");
   }
@@ -234,6 +235,7 @@ Result<Launched> launch(Launch launch, const Handler& handler) {
 
   // Everything that init receives by number lies above what the program will find from 3 on.
   const int lowest = 3 + static_cast<int>(launch.extra_files.size());
+  header.lowest_fd = lowest;
   std::vector<FileDescriptor> placed;
   auto place = [&](int fd) -> Result<int> {
     if (fd >= lowest) return fd;

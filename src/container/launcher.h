@@ -28,8 +28,8 @@ struct Handler {
   std::function<Result<std::vector<int>>()> cgroups;
   // SyncPoint::kNamespaces: run the hooks; the state documents for the container's own hooks, if the plan has any.
   std::function<Result<std::vector<int>>(pid_t pid)> namespaces;
-  // SyncPoint::kReady: record the container.
-  std::function<Result<void>(pid_t pid)> ready;
+  // SyncPoint::kReady: record the container; the document for the seccomp listener, if the plan has one.
+  std::function<Result<std::vector<int>>(pid_t pid)> ready;
 };
 
 struct Launch {

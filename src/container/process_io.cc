@@ -7,7 +7,9 @@
 
 #include "base/result.h"
 #include "container/container_impl.h"
+#include "container/hooks.h"
 #include "container/process_impl.h"
+#include "json/writer.h"
 #include "sys/file.h"
 #include "sys/process.h"
 #include "sys/socket.h"
@@ -85,10 +87,36 @@ Result<void> announce(const Process& process, pid_t pid, std::optional<int> oom_
   return {};
 }
 
-Result<sys::FileDescriptor> connect_listener(const config::Config& config, const plan::Built& built) {
-  if (built.listener_socket == plan::kNoSlot) return sys::FileDescriptor();
+Result<SeccompListener> SeccompListener::connect(const config::Config& config, const plan::Built& built) {
+  SeccompListener listener;
+  if (built.listener_socket == plan::kNoSlot) return listener;
   const std::string& path = config.seccomp->listener_path;
-  return TRY(sys::connect_unix(path), "connecting to seccomp.listenerPath {}", path);
+  listener.socket = TRY(sys::connect_unix(path), "connecting to seccomp.listenerPath {}", path);
+  return listener;
+}
+
+Result<std::vector<int>> SeccompListener::describe(const config::Config& config, const std::string& id,
+                                                   const char* status, pid_t pid) {
+  std::vector<int> fds;
+  if (!socket) return fds;
+  json::Writer writer;
+  writer.begin_object();
+  writer.key("ociVersion");
+  writer.string(config.version);
+  writer.key("fds");
+  writer.begin_array();
+  writer.string("seccompFd");
+  writer.end_array();
+  writer.key("pid");
+  writer.integer(pid);
+  writer.key("metadata");
+  writer.string(config.seccomp->listener_metadata);
+  writer.key("state");
+  writer.raw(oci::to_json(hook_state(config, id, status, pid)));
+  writer.end_object();
+  document = TRY(sys::memory_file("cella-listener", writer.text(), false), "writing the seccomp listener's state");
+  fds.push_back(document.get());
+  return fds;
 }
 
 }  // namespace cella::container

@@ -42,7 +42,7 @@ class Start {
     layout_ = TRY(cgroup::detect(), "looking for cgroups");
     manager_.emplace(TRY(cgroup::Manager::make(layout_, config_.cgroups, container_.id()), "linux.cgroupsPath"));
     cgroup::Paths paths = manager_->paths();
-    plan::Facts facts = TRY(host_facts(config_, container_.id(), layout_, paths, &warnings_));
+    plan::Facts facts = TRY(host_facts(config_, layout_, paths, &warnings_));
     container_.warn_all(warnings_);
     plan::StartOptions options;
     options.id = container_.id();
@@ -56,6 +56,11 @@ class Start {
       // Nothing of it stays: what was made is removed in the opposite order.
       (void)manager_->kill_all(SIGKILL);
       (void)manager_->destroy();
+      // runtime.md, "Lifecycle": what fails after the first hook goes on with the poststop hooks.
+      if (hooks_have_run_) {
+        container_.warn_all(run_all_hooks(config_.hooks.poststop, "poststop",
+                                          hook_state(config_, container_.id(), "stopped", 0)));
+      }
     }
     return started;
   }
@@ -68,12 +73,12 @@ class Start {
     sys::FileDescriptor fifo;
     if (wait_) fifo = TRY(container_.directory.make_fifo());
     ConsoleSockets console = TRY(open_console(process_));
-    sys::FileDescriptor listener = TRY(connect_listener(config_, built));
+    listener_ = TRY(SeccompListener::connect(config_, built));
 
     Launch request = {built, process_.stdio, process_.extra_files, {}, join.into_cgroup.get(), wait_};
     request.slots = {{built.console_socket, console.theirs.get()},
                      {built.fifo, fifo.get()},
-                     {built.listener_socket, listener.get()}};
+                     {built.listener_socket, listener_.socket.get()}};
     Handler handler;
     handler.created = [&](pid_t pid) {
       return announce(process_, pid, process_.config.oom_score_adj ? process_.config.oom_score_adj : config_.oom_score_adj,
@@ -105,6 +110,7 @@ class Start {
 
   Result<std::vector<int>> run_runtime_hooks(pid_t pid) {
     const config::Hooks& hooks = config_.hooks;
+    hooks_have_run_ = true;
     oci::State state = hook_state(config_, container_.id(), "creating", pid);
     TRY(run_hooks(hooks.prestart, "prestart", state));
     TRY(run_hooks(hooks.create_runtime, "createRuntime", state));
@@ -121,7 +127,7 @@ class Start {
   }
 
   // From here on the container exists for others.
-  Result<void> record(pid_t pid) {
+  Result<std::vector<int>> record(pid_t pid) {
     config::State state;
     state.id = container_.id();
     state.init_process_pid = pid;
@@ -139,7 +145,7 @@ class Start {
     }
     TRY(container_.directory.write_state(config::to_json(state)));
     container_.state = std::move(state);
-    return {};
+    return listener_.describe(config_, container_.id(), "creating", pid);
   }
 
   Container::Impl& container_;
@@ -150,6 +156,8 @@ class Start {
   std::optional<cgroup::Manager> manager_;
   std::vector<std::string> warnings_;
   std::vector<sys::FileDescriptor> documents_;
+  SeccompListener listener_;
+  bool hooks_have_run_ = false;
 };
 
 Result<void> run_poststart(Container::Impl& container) {

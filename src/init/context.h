@@ -30,6 +30,7 @@ struct Context {
   // A new mount whose options are too long for fsconfig(2): mount(2) makes it when it is attached.
   const Step* legacy_mount = nullptr;
   Path program;                   // found by kFindProgram
+  Path home;                      // "HOME=…", when the environment has none
   Text<sizeof(plan::InitMessage::detail)> detail;
 
   const Step* steps() const { return reinterpret_cast<const Step*>(plan + 1); }
@@ -133,6 +134,7 @@ long do_ambient_set(Context& c, const Step& s);
 
 // execute.cc
 long do_find_program(Context& c, const Step& s);
+long do_home(Context& c, const Step& s);
 long do_working_directory(Context& c, const Step& s);
 long do_close_descriptors(Context& c, const Step& s);
 long do_place_descriptors(Context& c, const Step& s);

@@ -24,9 +24,9 @@ long check_program(const char* path) {
 
 }  // namespace
 
-char** pointers(const Context& c, uint64_t list) {
+char** pointers(const Context& c, uint64_t list, char* extra) {
   plan::Range range = plan::Range::from(list);
-  size_t bytes = (range.count + 1ul) * sizeof(char*);
+  size_t bytes = (range.count + 2ul) * sizeof(char*);
   long memory = sys(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory < 0 && memory > -4096) return nullptr;
   auto** array = reinterpret_cast<char**>(memory);
@@ -35,7 +35,8 @@ char** pointers(const Context& c, uint64_t list) {
     array[i] = const_cast<char*>(text);
     text += length(text) + 1;
   }
-  array[range.count] = nullptr;
+  array[range.count] = extra;
+  array[range.count + 1ul] = nullptr;
   return array;
 }
 
@@ -71,6 +72,50 @@ long do_find_program(Context& c, const Step& s) {
   return -kDetailOnly;
 }
 
+// passwd(5) of the image: the sixth field of the first line with this uid, or "/". The file is the image's: only a path
+// that could not be anything else in an environment is taken.
+long do_home(Context& c, const Step& s) {
+  c.home.add("HOME=");
+  Text<24> uid;
+  uid.add_number(s.args[0]);
+  long fd = sys(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  struct statx status;
+  bool regular = fd >= 0 && sys(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) == 0 &&
+                 (status.stx_mode & kTypeMask) == kTypeRegular;
+  Text<24> number;
+  Path home;
+  int field = 0;
+  bool found = false, done = !regular;
+  constexpr size_t kMaxSize = 1 << 20;
+  char buffer[4096];
+  for (size_t total = 0; !done && total < kMaxSize;) {
+    long n = sys(SYS_read, fd, buffer, sizeof buffer);
+    if (n <= 0) break;
+    total += static_cast<size_t>(n);
+    for (long i = 0; i < n && !done; ++i) {
+      char character = buffer[i];
+      if (character == '\n') {
+        done = found;
+        number = {};
+        field = 0;
+      } else if (character == ':') {
+        if (++field == 3) found = !number.truncated && equal(number.data, uid.data);
+        if (found && field == 6) done = true;
+      } else if (field == 2) {
+        number.add(&character, 1);
+      } else if (field == 5 && found) {
+        home.add(&character, 1);
+      }
+    }
+  }
+  if (fd >= 0) sys(SYS_close, fd);
+  bool usable = found && home.data[0] == '/' && !home.truncated;
+  for (size_t i = 0; i < home.used; ++i) usable = usable && static_cast<unsigned char>(home.data[i]) >= ' ';
+  c.home.add(usable ? home.data : "/");
+  if (c.home.truncated) c.home = {}, c.home.add("HOME=/");
+  return 0;
+}
+
 long do_working_directory(Context& c, const Step& s) {
   long error = sys(SYS_chdir, c.string(s.args[0]));
   if (error < 0) return error;
@@ -99,7 +144,8 @@ long do_close_descriptors(Context& c, const Step& s) {
     consider(c.sync_fd);
     consider(c.fifo_fd);
     consider(c.slot(s.args[0]));
-    for (uint64_t i = 0; i < s.args[2]; ++i) consider(c.slot(s.args[1] + i));
+    consider(c.slot(s.args[1]));
+    for (uint64_t i = 0; i < s.args[3]; ++i) consider(c.slot(s.args[2] + i));
     if (keep > next) {
       long error = sys(SYS_close_range, next, keep == ~0u ? ~0u : keep - 1, 0);
       if (error < 0) return error;
@@ -120,7 +166,7 @@ long do_place_descriptors(Context& c, const Step& s) {
 
 long do_execute(Context& c, const Step& s) {
   char** args = pointers(c, s.args[0]);
-  char** env = pointers(c, s.args[1]);
+  char** env = pointers(c, s.args[1], c.home.used > 0 ? c.home.data : nullptr);
   if (args == nullptr || env == nullptr) return -ENOMEM;
   return sys(SYS_execve, c.program.data, args, env);
 }

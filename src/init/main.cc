@@ -78,6 +78,7 @@ constexpr Entry kEntries[] = {
     {Op::kLabel, do_label},
     {Op::kWorkingDirectory, do_working_directory},
     {Op::kFindProgram, do_find_program},
+    {Op::kHome, do_home},
     {Op::kWaitForStart, do_wait_for_start},
     {Op::kSeccomp, do_seccomp},
     {Op::kCloseDescriptors, do_close_descriptors},

@@ -1,8 +1,10 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
+#include <sys/statfs.h>
 
 #include "init/context.h"
 
@@ -90,6 +92,25 @@ long attach_legacy(Context& c, const Step& s, int target) {
 static_assert(MOUNT_ATTR_RDONLY == MS_RDONLY && MOUNT_ATTR_NOSUID == MS_NOSUID && MOUNT_ATTR_NODEV == MS_NODEV &&
               MOUNT_ATTR_NOEXEC == MS_NOEXEC);
 
+bool is_proc(int fd) {
+  struct statfs filesystem;
+  return sys(SYS_fstatfs, fd, &filesystem) == 0 && filesystem.f_type == PROC_SUPER_MAGIC;
+}
+
+// CVE-2019-16884, CVE-2019-19921: no mount may take the place of what is read and written as procfs, however an image's
+// links lead there.
+long check_proc(Context& c, int target, uint64_t flags) {
+  if ((flags & plan::kAttachIsProc) && !is_proc(c.mount_fd)) {
+    c.detail.add("only a procfs may be mounted there");
+    return -EINVAL;
+  }
+  if ((flags & plan::kAttachInProc) == 0 && is_proc(target)) {
+    c.detail.add("the target is inside a procfs");
+    return -EINVAL;
+  }
+  return 0;
+}
+
 }  // namespace
 
 long do_change_directory(Context& c, const Step& s) { return sys(SYS_fchdir, c.slot(s.args[0])); }
@@ -171,8 +192,8 @@ long do_attach(Context& c, const Step& s) {
     if (target == -ELOOP && resolve != 0) c.detail.add("the image has a symbolic link in its place");
     return target;
   }
-  long error = 0;
-  if ((flags & plan::kAttachKeepMode) && c.mount_fd >= 0 &&
+  long error = check_proc(c, static_cast<int>(target), flags);
+  if (error == 0 && (flags & plan::kAttachKeepMode) && c.mount_fd >= 0 &&
       sys(SYS_statx, target, "", AT_EMPTY_PATH, STATX_MODE, &status) == 0) {
     // What a tmpfs covers, not what it would be by default (1777), decides who may write.
     long root = sys(SYS_openat, c.mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

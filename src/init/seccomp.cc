@@ -14,6 +14,7 @@ namespace {
 struct Helper {
   int socket;
   const char* message;
+  size_t message_size;
   int listener;     // set by the main process: the descriptor, or a negative errno
   int result;       // set by the helper
   int listener_set;
@@ -21,7 +22,7 @@ struct Helper {
 };
 
 long send_listener(const Helper& helper) {
-  iovec vector = {const_cast<char*>(helper.message), length(helper.message)};
+  iovec vector = {const_cast<char*>(helper.message), helper.message_size};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
   msghdr header = {};
   header.msg_iov = &vector;
@@ -121,8 +122,13 @@ long do_seccomp(Context& c, const Step& s) {
 
   static Helper helper;
   alignas(16) static char stack[16384];
+  static Text<16384> message;
+  long size = sys(SYS_pread64, c.slot(s.args[3]), message.data, sizeof message.data - 1, 0);
+  if (size < 0) return size;
+  message.used = static_cast<size_t>(size);
   helper.socket = socket;
-  helper.message = c.string(s.args[3]);
+  helper.message = message.data;
+  helper.message_size = message.used;
   // The helper must not stay behind as a zombie: with this flag the kernel reaps it, and an execve(2) clears the flag.
   struct {
     void (*handler)(int);

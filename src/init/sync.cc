@@ -63,7 +63,13 @@ long sync_point(Context& c, SyncPoint point, uint32_t first, uint32_t count) {
     size_t fd_count = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (size_t i = 0; i < fd_count; ++i) {
       if (received < count && first + received < c.plan->slot_count) {
-        c.plan->slots[first + received++] = fds[i];
+        int fd = fds[i];
+        if (fd < c.plan->lowest_fd) {
+          fd = static_cast<int>(sys(SYS_fcntl, fd, F_DUPFD_CLOEXEC, c.plan->lowest_fd));
+          sys(SYS_close, fds[i]);
+          if (fd < 0) return fd;
+        }
+        c.plan->slots[first + received++] = fd;
       } else {
         sys(SYS_close, fds[i]);
       }

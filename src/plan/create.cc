@@ -187,6 +187,14 @@ void add_root(Builder& b) {
   }
 }
 
+// The last word of the launcher before the program is its own: what a seccomp listener is told comes back.
+void add_ready(Builder& b) {
+  if (!b.facts.seccomp || !b.facts.seccomp->listener) return add_sync(b, SyncPoint::kReady);
+  b.built.listener_socket = b.writer.slot();
+  b.built.listener_message = b.writer.slot();
+  b.writer.step(Op::kSync, {static_cast<uint64_t>(SyncPoint::kReady), b.built.listener_message, 1});
+}
+
 bool needs_created_state(const config::Config& config) {
   return !config.hooks.start_container.empty();
 }
@@ -247,7 +255,7 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
   add_stdio(b);
   TRY(add_root_protection(b));
   TRY(add_process(b));
-  add_sync(b, SyncPoint::kReady);
+  add_ready(b);
   if (options.wait_for_start) {
     b.built.fifo = w.slot();
     w.step(Op::kWaitForStart, {b.built.fifo}, "waiting for start");
@@ -288,7 +296,7 @@ Result<Built> build_exec(const config::Config& config, const config::ProcessConf
   }
   add_stdio(b);
   TRY(add_process(b));
-  add_sync(b, SyncPoint::kReady);
+  add_ready(b);
   TRY(add_execution(b));
   return finish(b);
 }

@@ -33,7 +33,6 @@ struct Facts {
   bool apparmor = false;             // LSMs that the kernel runs
   bool selinux = false;
   std::optional<SeccompBlob> seccomp;
-  std::string seccomp_message;       // sent with the listener
 };
 
 struct StartOptions {

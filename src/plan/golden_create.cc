@@ -258,7 +258,6 @@ std::vector<GoldenCase> create_cases() {
          in.facts.seccomp = seccomp_of(9);
          in.facts.seccomp->listener = true;
          in.facts.seccomp->flags = 32;
-         in.facts.seccomp_message = R"({"ociVersion":"1.3.0"})";
          in.options.extra_files = 1;
        }},
       {"labels",

@@ -56,7 +56,7 @@ struct Header {
   uint32_t pool_size;     // the pool's first byte is a NUL, so that offset 0 is ""
   uint32_t slot_count;
   int32_t sync_fd;        // SOCK_SEQPACKET to the launcher
-  uint32_t unused;
+  int32_t lowest_fd;      // descriptors that init gets and keeps must not be below: they are the program's
   int32_t slots[kMaxSlots];  // descriptor numbers; -1: not (yet) there
 };
 
@@ -91,6 +91,8 @@ inline constexpr uint64_t kAttachFile = 1;        // the target is a file: creat
 inline constexpr uint64_t kAttachAuto = 2;        // file or directory as the tree's own root is
 inline constexpr uint64_t kAttachNoSymlink = 4;   // no component of the target may be a symbolic link
 inline constexpr uint64_t kAttachKeepMode = 8;    // the tree's root takes the permissions of an existing target
+inline constexpr uint64_t kAttachIsProc = 16;     // the mount itself must be a procfs
+inline constexpr uint64_t kAttachInProc = 32;     // the target may be inside a procfs
 // Flags of kNewMount and kCloneTree.
 inline constexpr uint64_t kTreeRecursive = 1;
 // Bits of kNewMount's flags are MS_* that belong to the superblock.

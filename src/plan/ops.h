@@ -75,8 +75,9 @@
   X(kLabel, "label", "attribute:s value:s", "write {value} to init's {attribute}")                                     \
   X(kWorkingDirectory, "working-directory", "path:s", "change the working directory to {path}, inside the root")       \
   X(kFindProgram, "find-program", "name:s search:s cwd:s", "find {name} in {search}")                                  \
+  X(kHome, "home", "uid:n", "set $HOME to the home directory of uid {uid}")                                           \
   X(kWaitForStart, "wait-for-start", "slot:f", "wait until the fifo {slot} is read")                                   \
-  X(kSeccomp, "seccomp", "program:i flags:h listener:f message:s", "load the seccomp filter of {program}[ with {flags}][, and send its listener to {listener}][ with {message}]") \
-  X(kCloseDescriptors, "close-descriptors", "listener:f first:f count:n", "close every descriptor but the standard streams[, {listener}][, {count} from {first} on]") \
+  X(kSeccomp, "seccomp", "program:i flags:h listener:f message:f", "load the seccomp filter of {program}[ with {flags}][, and send its listener to {listener}][ with {message}]") \
+  X(kCloseDescriptors, "close-descriptors", "listener:f message:f first:f count:n", "close every descriptor but the standard streams[, {listener}][, {message}][, {count} from {first} on]") \
   X(kPlaceDescriptors, "place-descriptors", "first:f count:n", "pass {count} descriptors, {first} on, as 3 and up")    \
   X(kExecute, "execute", "args:l env:l", "execute {args}[ in the environment {env}]")

@@ -79,7 +79,7 @@ Plan Writer::finish() && {
   header.pool_size = static_cast<uint32_t>(pool_.size());
   header.slot_count = slots_;
   header.sync_fd = -1;
-  header.unused = 0;
+  header.lowest_fd = 3;
   for (int32_t& fd : header.slots) fd = -1;
   std::memcpy(plan.block.data() + sizeof(Header), steps_.data(), step_bytes);
   plan.block += pool_;

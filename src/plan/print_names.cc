@@ -48,6 +48,8 @@ constexpr Name kAttachNames[] = {
     {kAttachAuto, "file or directory"},
     {kAttachNoSymlink, "no symbolic links"},
     {kAttachKeepMode, "keeping its mode"},
+    {kAttachIsProc, "a procfs"},
+    {kAttachInProc, "in a procfs"},
 };
 constexpr Name kSeccompNames[] = {
     {SECCOMP_FILTER_FLAG_TSYNC, "tsync"},
@@ -58,13 +60,15 @@ constexpr Name kSeccompNames[] = {
     {1u << 5, "wait-killable-recv"},
 };
 
+constexpr char kCapabilityKind = 'k';  // its names are config's
+
 struct FlagKind {
   char kind;
   std::span<const Name> names;
 };
 constexpr FlagKind kFlagKinds[] = {
     {'c', kCloneNames},  {'m', kMountNames},   {'a', kAttributeNames},
-    {'t', kAttachNames}, {'h', kSeccompNames}, {'k', {}},
+    {'t', kAttachNames}, {'h', kSeccompNames},
 };
 
 constexpr const char* kRlimitNames[] = {
@@ -81,6 +85,7 @@ static_assert(std::size(kSyncPointNames) == static_cast<size_t>(SyncPoint::kRead
 }  // namespace
 
 bool is_flag_kind(char kind) {
+  if (kind == kCapabilityKind) return true;
   for (const FlagKind& entry : kFlagKinds)
     if (entry.kind == kind) return true;
   return false;
@@ -88,6 +93,12 @@ bool is_flag_kind(char kind) {
 
 std::vector<std::string> flag_names(char kind, uint64_t value) {
   std::vector<std::string> names;
+  for (int number = 0; kind == kCapabilityKind && number <= config::kLastCapability; ++number) {
+    uint64_t bit = uint64_t{1} << number;
+    if ((value & bit) == 0) continue;
+    names.emplace_back(config::capability_name(number));
+    value &= ~bit;
+  }
   for (const FlagKind& entry : kFlagKinds) {
     if (entry.kind != kind) continue;
     for (const Name& name : entry.names) {
@@ -95,11 +106,6 @@ std::vector<std::string> flag_names(char kind, uint64_t value) {
       names.emplace_back(name.name);
       value &= ~name.value;
     }
-  }
-  if (kind == 'k') {
-    constexpr uint64_t kKnown = (uint64_t{1} << (config::kLastCapability + 1)) - 1;
-    names = config::capability_names(value & kKnown);
-    value &= ~kKnown;
   }
   if (value != 0) names.push_back(fmt::format("{:#x}", value));
   return names;

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "plan/parts.h"
+#include "plan/print_names.h"
 
 namespace cella::plan {
 namespace {
@@ -67,7 +68,8 @@ std::string search_path(const config::ProcessConfig& process) {
 
 void add_rlimits(Builder& b) {
   for (const config::Rlimit& limit : *b.process.rlimits) {
-    b.writer.step(Op::kRlimit, {static_cast<uint64_t>(limit.type), limit.soft, limit.hard}, "setting a resource limit");
+    b.writer.step(Op::kRlimit, {static_cast<uint64_t>(limit.type), limit.soft, limit.hard},
+                  fmt::format("setting {}", rlimit_name(static_cast<uint64_t>(limit.type))));
   }
 }
 
@@ -165,6 +167,8 @@ Result<void> add_process(Builder& b) {
   b.writer.step(Op::kFindProgram,
                 {b.writer.string(process.args[0]), b.writer.string(search_path(process)), b.writer.string(process.cwd)},
                 fmt::format("exec: \"{}\"", process.args[0]));
+  bool has_home = std::ranges::any_of(process.env, [](const std::string& entry) { return entry.starts_with("HOME="); });
+  if (!has_home) b.writer.step(Op::kHome, {process.uid}, "looking for the home directory");
   return {};
 }
 
@@ -172,10 +176,10 @@ Result<void> add_execution(Builder& b) {
   const config::ProcessConfig& process = b.process;
   Writer& w = b.writer;
   TRY(add_labels(b));
-  if (b.facts.seccomp && b.facts.seccomp->listener) b.built.listener_socket = w.slot();
   if (b.options.extra_files > 0) b.built.extra_first = w.slot(b.options.extra_files);
   // Before any path of the process is looked up: "/proc/self/fd/N" must lead nowhere (CVE-2024-21626).
-  w.step(Op::kCloseDescriptors, {b.built.listener_socket, b.built.extra_first, b.options.extra_files});
+  w.step(Op::kCloseDescriptors,
+         {b.built.listener_socket, b.built.listener_message, b.built.extra_first, b.options.extra_files});
   w.step(Op::kGroups,
          {w.blob(bytes_of(process.additional_gids.data(), process.additional_gids.size() * sizeof(uint32_t)))},
          "setting the supplementary groups");
@@ -197,8 +201,7 @@ Result<void> add_execution(Builder& b) {
     if (!b.facts.seccomp) return;
     const SeccompBlob& seccomp = *b.facts.seccomp;
     w.step(Op::kSeccomp,
-           {w.blob(seccomp.program), seccomp.flags, b.built.listener_socket,
-            seccomp.listener ? w.string(b.facts.seccomp_message) : 0},
+           {w.blob(seccomp.program), seccomp.flags, b.built.listener_socket, b.built.listener_message},
            "loading the seccomp filter");
   };
   if (b.options.extra_files > 0) {

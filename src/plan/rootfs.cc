@@ -103,6 +103,17 @@ void add_propagation(Builder& b, const Mount& mount, const std::string& about) {
   }
 }
 
+// Files of procfs that say how much there is of the host's resources, which lxcfs and the like cover with the container's
+// own numbers. Nothing else inside /proc may be covered, and /proc itself only by a procfs.
+uint64_t proc_flags(const std::string& target) {
+  static constexpr std::string_view kMayBeCovered[] = {
+      "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",
+      "/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
+  };
+  if (target == "/proc") return kAttachIsProc | kAttachInProc;
+  return std::ranges::find(kMayBeCovered, target) != std::end(kMayBeCovered) ? kAttachInProc : 0;
+}
+
 void add_bind(Builder& b, const Mount& mount, const std::string& target, uint32_t slot) {
   std::string about = fmt::format("bind mounting {} on {}", mount.source, target);
   if (slot != kNoSlot) {
@@ -112,7 +123,7 @@ void add_bind(Builder& b, const Mount& mount, const std::string& target, uint32_
   }
   add_attributes(b, mount, about);
   add_propagation(b, mount, about);
-  b.writer.step(Op::kAttach, {b.writer.string(target), kAttachAuto, 0755}, about);
+  b.writer.step(Op::kAttach, {b.writer.string(target), kAttachAuto | proc_flags(target), 0755}, about);
 }
 
 // Read-only is put on these last, because other mounts and devices are still to be made inside.
@@ -134,7 +145,7 @@ void add_new_mount(Builder& b, const Mount& mount, const std::string& target) {
                  flags & (MS_RDONLY | MS_SYNCHRONOUS | MS_DIRSYNC | MS_MANDLOCK | MS_LAZYTIME), attributes_of(flags)},
                 about);
   add_propagation(b, mount, about);
-  uint64_t attach = 0;
+  uint64_t attach = proc_flags(target);
   // CVE-2019-16884, CVE-2023-27561: an image must not redirect these with a link.
   if (mount.device == "proc" || mount.device == "sysfs") attach |= kAttachNoSymlink;
   if (mount.device == "tmpfs" && !has_option(options, "mode")) attach |= kAttachKeepMode;

@@ -224,13 +224,18 @@ def test_pause_freezes_every_process(box):
     wait_for(lambda: len(c.pids()) == 3, "three processes")
     assert c.pause().returncode == 0
     groups = c.cgroups()
-    if "freezer" in groups:
-        assert (groups["freezer"] / "freezer.state").read_text().strip() == "FROZEN"
-    else:
-        assert "frozen 1" in (groups[""] / "cgroup.events").read_text()
+
+    def frozen():
+        """Through either freezer: where both are there, the runtime may choose."""
+        states = []
+        if "freezer" in groups:
+            states.append((groups["freezer"] / "freezer.state").read_text().strip() == "FROZEN")
+        if "" in groups and (groups[""] / "cgroup.events").exists():
+            states.append("frozen 1" in (groups[""] / "cgroup.events").read_text())
+        return any(states)
+    assert frozen()
     assert c.resume().returncode == 0
-    if "freezer" in groups:
-        assert (groups["freezer"] / "freezer.state").read_text().strip() == "THAWED"
+    assert not frozen()
 
 
 def test_exec_joins_every_cgroup(box):

@@ -45,7 +45,7 @@ def test_help_of_a_command(cli, command):
 
 @pytest.mark.parametrize("command, flags", [
     ("create", "--bundle --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --preserve-fds"),
-    ("run", "--bundle --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --preserve-fds --detach --keep --no-subreaper"),
+    ("run", "--bundle --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --preserve-fds --detach --keep"),
     ("exec", "--console-socket --pidfd-socket --cwd --env --tty --user --additional-gids --process --detach --pid-file --process-label "
              "--apparmor --no-new-privs --cap --preserve-fds --cgroup --ignore-paused"),
     ("delete", "--force"), ("list", "--format --quiet"), ("ps", "--format"), ("spec", "--bundle --rootless")])

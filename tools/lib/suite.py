@@ -128,8 +128,15 @@ def runtime(suite):
 
 
 def formatting(suite):
+    name = "formatting (clang-format 19)"
+    print(f"== {name}", flush=True)
     files = [f for f in tracked("*.cc", "*.h", "*.c") if f.startswith(("src/", "include/", "tests/", "fuzz/", "examples/", "benchmarks/"))]
-    suite.check("formatting (clang-format 19)", "clang-format-19", "--dry-run", "-Werror", *files)
+    result = subprocess.run(["clang-format-19", "--dry-run", "-Werror", *files], cwd=REPO, capture_output=True, text=True)
+    if result.returncode == 0:
+        return suite.ok()
+    wrong = sorted({line.split(":")[0] for line in result.stderr.splitlines() if ": error: " in line})
+    print(f"to be formatted: clang-format-19 -i {' '.join(wrong)}")
+    suite.fail(name)
 
 
 def man(suite):
