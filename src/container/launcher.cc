@@ -198,7 +198,7 @@ class Conversation {
       }
       case SyncPoint::kReady: {
         std::vector<int> fds = TRY(handler_.ready(child_.pid));
-        TRY(answer(socket_.get(), message.point, fds), "answering init");
+        if (launch_.built.ready_waits) TRY(answer(socket_.get(), message.point, fds), "answering init");
         ready_ = true;
         return {};
       }

@@ -34,13 +34,21 @@ void fail(Context& c, long error) {
   leave(1);
 }
 
-long sync_point(Context& c, SyncPoint point, uint32_t first, uint32_t count) {
+namespace {
+
+// Without the launcher there is nobody to start us: leave, and what it journalled is removed by `delete --force`.
+void tell(Context& c, SyncPoint point) {
   InitMessage message = {};
   message.kind = InitMessage::kSync;
   message.point = point;
   message.step = c.step;
-  // Without the launcher there is nobody to start us: leave, and what it journalled is removed by `delete --force`.
   if (sys(SYS_sendto, c.sync_fd, &message, sizeof message, MSG_NOSIGNAL, 0, 0) < 0) leave(1);
+}
+
+}  // namespace
+
+long sync_point(Context& c, SyncPoint point, uint32_t first, uint32_t count) {
+  tell(c, point);
 
   LauncherMessage answer = {};
   iovec vector = {&answer, sizeof answer};
@@ -76,6 +84,11 @@ long sync_point(Context& c, SyncPoint point, uint32_t first, uint32_t count) {
     }
   }
   return received == answer.fd_count ? 0 : -71 /* EPROTO */;
+}
+
+long do_tell(Context& c, const Step& s) {
+  tell(c, static_cast<SyncPoint>(s.args[0]));
+  return 0;
 }
 
 long do_sync(Context& c, const Step& s) {

@@ -22,6 +22,7 @@
   /* Processes and namespaces. */                                                                                      \
   X(kNoDumpable, "no-dumpable", "", "make init undumpable")                                                            \
   X(kSync, "sync", "point:p first:f count:n", "tell the runtime \"{point}\" and wait[, receiving up to {count} descriptors from {first} on]") \
+  X(kTell, "tell", "point:p", "tell the runtime \"{point}\"") \
   X(kJoinCgroups, "join-cgroups", "first:f count:n", "join the cgroups of the tasks files received from {first} on")   \
   X(kSetns, "setns", "slot:f flags:c", "join the namespaces of {slot}: {flags}")                                       \
   X(kFork, "fork", "flags:c", "continue in a child[ in new namespaces: {flags}]")                                      \
