@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 
 #include "base/result.h"
@@ -113,8 +114,19 @@ SysResult<FileDescriptor> place_above(int fd, int lowest) {
   return FileDescriptor(copy);
 }
 
+// Asked here, while init is busy, and not by init itself: the program is to start with default dispositions, and 64
+// calls for what is nearly always nothing would delay it.
+uint64_t ignored_signals() {
+  uint64_t mask = 0;
+  for (int signal = 1; signal <= 64; ++signal) {
+    struct sigaction action;
+    if (::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) mask |= uint64_t{1} << (signal - 1);
+  }
+  return mask;
+}
+
 SysResult<void> answer(int socket, SyncPoint point, std::span<const int> fds = {}) {
-  LauncherMessage message = {point, static_cast<uint32_t>(fds.size())};
+  LauncherMessage message = {point, static_cast<uint32_t>(fds.size()), ignored_signals()};
   return sys::send_message(socket, {reinterpret_cast<const char*>(&message), sizeof message}, fds);
 }
 

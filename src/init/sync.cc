@@ -36,6 +36,18 @@ void fail(Context& c, long error) {
 
 namespace {
 
+// What is not ignored has its default disposition since we were executed.
+void stop_ignoring(uint64_t signals) {
+  struct {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)();
+    unsigned long mask;
+  } action = {};
+  for (int signal = 1; signals != 0; ++signal, signals >>= 1)
+    if (signals & 1) sys(SYS_rt_sigaction, signal, &action, 0, 8);
+}
+
 // Without the launcher there is nobody to start us: leave, and what it journalled is removed by `delete --force`.
 void tell(Context& c, SyncPoint point) {
   InitMessage message = {};
@@ -62,6 +74,7 @@ long sync_point(Context& c, SyncPoint point, uint32_t first, uint32_t count) {
   do n = sys(SYS_recvmsg, c.sync_fd, &header, MSG_CMSG_CLOEXEC);
   while (n == -4 /* EINTR */);
   if (n != sizeof answer || answer.point != point) leave(1);
+  stop_ignoring(answer.ignored_signals);
 
   uint32_t received = 0;
   // The kernel puts all descriptors of a message into one item.
