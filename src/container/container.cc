@@ -5,8 +5,9 @@
 
 #include "base/result.h"
 #include "base/scope_exit.h"
-#include "container/container_impl.h"
 #include "container/bundle.h"
+#include "container/container_impl.h"
+#include "container/process_impl.h"
 #include "plan/print.h"
 #include "sys/process.h"
 
@@ -37,8 +38,8 @@ cgroup::Manager Container::Impl::cgroups() const {
 
 Result<Status> Container::Impl::status() const {
   if (!init_is_alive()) return Status::kStopped;
-  if (directory.has_fifo()) return Status::kCreated;
-  return TRY(cgroups().frozen()) ? Status::kPaused : Status::kRunning;
+  if (TRY(cgroups().frozen())) return Status::kPaused;
+  return directory.has_fifo() ? Status::kCreated : Status::kRunning;
 }
 
 // --- the handle
@@ -99,13 +100,15 @@ Result<std::vector<pid_t>> Container::processes() const {
 }
 
 Result<void> Container::start(Process& process) {
-  if (!impl_->state) return container::start_init(*impl_, process, true);
-  return container::start_further(*impl_, process);
+  TRY(impl_->state ? container::start_further(*impl_, process) : container::start_init(*impl_, process, true));
+  process.impl().pipes = {};
+  return {};
 }
 
 Result<void> Container::run(Process& process) {
-  if (!impl_->state) return container::start_init(*impl_, process, false);
-  return container::start_further(*impl_, process);
+  TRY(impl_->state ? container::start_further(*impl_, process) : container::start_init(*impl_, process, false));
+  process.impl().pipes = {};
+  return {};
 }
 
 Result<void> Container::exec() { return container::release_init(*impl_); }
@@ -169,7 +172,11 @@ Result<void> Container::destroy() {
     return impl_->directory.remove();
   }
   if (!impl_->state) return {};  // its start failed and took everything back
-  TRY(impl_->directory.lock());
+  Result<void> locked = impl_->directory.lock();
+  // Destroyed already, by somebody else.
+  if (!locked && locked.error().code == ErrorCode::kContainerNotExists) return {};
+  TRY(std::move(locked));
+  base::ScopeExit unlock([&] { impl_->directory.unlock(); });
   Status now = TRY(impl_->status());
   if (now == Status::kCreated) {
     // Nobody's program runs in it yet.
@@ -178,7 +185,8 @@ Result<void> Container::destroy() {
     constexpr int kTimeoutMs = 10'000;
     (void)sys::wait_readable(init.get(), kTimeoutMs);
   } else if (now != Status::kStopped) {
-    return base::fail(ErrorCode::kContainerNotStopped, "container {} is not stopped: it is {}", id(), status_name(now));
+    return base::fail(now == Status::kPaused ? ErrorCode::kContainerPaused : ErrorCode::kContainerNotStopped,
+                      "container {} is not stopped: it is {}", id(), status_name(now));
   }
   return container::remove_container(*impl_);
 }

@@ -93,6 +93,7 @@ Result<Container> Factory::create(std::string_view id, config::Config config) {
   impl->directory = TRY(StateDirectory::create(impl_->options->root, id));
   impl->options = impl_->options;
   impl->config = std::move(config);
+  if (impl->config.version.empty()) impl->config.version = oci_version();
   impl->reserved = true;
   return Container(std::move(impl));
 }
@@ -131,7 +132,8 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   options.id = name;
   options.console_socket = process.keep_console || !process.console_socket.empty();
   options.extra_files = static_cast<uint32_t>(process.extra_files.size());
-  plan::Built built = TRY(plan::build_create(config, process.config, facts, options));
+  config::ProcessConfig grantable = container::grantable(process.config, config, impl_->options->on_warning);
+  plan::Built built = TRY(plan::build_create(config, grantable, facts, options));
   return PlanText{plan::to_text(built.plan), plan::to_json(built.plan)};
 }
 
@@ -142,7 +144,13 @@ Result<void> Factory::destroy(std::string_view id, bool force) {
     return std::unexpected(std::move(opened).error());
   }
   StateDirectory directory = std::move(*opened);
-  Result<void> locked = directory.lock();
+  constexpr int kLockTimeoutMs = 10'000;
+  Result<void> locked = directory.lock(force ? 0 : kLockTimeoutMs);
+  if (!locked && force && locked.error().code != ErrorCode::kContainerNotExists) {
+    // A start whose hook hangs lets go when init dies.
+    if (Result<Container> container = load(id)) (void)kill_container(*container);
+    locked = directory.lock(kLockTimeoutMs);
+  }
   if (!locked) {
     if (force && locked.error().code == ErrorCode::kContainerNotExists) return {};
     return locked;

@@ -4,6 +4,7 @@
 
 #include "base/result.h"
 #include "bpf/seccomp.h"
+#include "config/capabilities.h"
 #include "sys/file.h"
 
 namespace cella::container {
@@ -73,6 +74,21 @@ Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layou
     blob.listener = program.wants_listener;
   }
   return facts;
+}
+
+config::ProcessConfig grantable(const config::ProcessConfig& process, const config::Config& config,
+                                const std::function<void(std::string_view)>& on_warning) {
+  config::ProcessConfig result = process;
+  if (!result.capabilities) result.capabilities = config.capabilities;
+  if (!result.capabilities) return result;
+  config::Capabilities& sets = *result.capabilities;
+  const uint64_t refused = sets.ambient & ~(sets.permitted & sets.inheritable);
+  sets.ambient &= ~refused;
+  if (refused == 0 || !on_warning) return result;
+  std::string names;
+  for (const std::string& name : config::capability_names(refused)) names += (names.empty() ? "" : ", ") + name;
+  on_warning(fmt::format("not ambient, because not permitted and inheritable as well: {}", names));
+  return result;
 }
 
 }  // namespace cella::container

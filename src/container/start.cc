@@ -49,7 +49,8 @@ class Start {
     options.wait_for_start = wait_;
     options.console_socket = process_.keep_console || !process_.console_socket.empty();
     options.extra_files = static_cast<uint32_t>(process_.extra_files.size());
-    plan::Built built = TRY(plan::build_create(config_, process_.config, facts, options));
+    config::ProcessConfig process = grantable(process_.config, config_, container_.options->on_warning);
+    plan::Built built = TRY(plan::build_create(config_, process, facts, options));
     TRY(container_.directory.write_journal(paths));
     Result<void> started = launch_with(built);
     if (!started) {
@@ -201,6 +202,8 @@ Result<void> start_init(Container::Impl& container, Process& process, bool wait_
     return started;
   }
   container.reserved = false;
+  // Complete: from here on others may change it, however long this handle lives.
+  base::ScopeExit unlock([&] { container.directory.unlock(); });
   if (wait_for_start) return {};
   Result<void> hooks = run_poststart(container);
   if (!hooks) kill_init(container);
@@ -214,27 +217,32 @@ Result<void> release_init(Container::Impl& container) {
   Result<sys::FileDescriptor> init = container.open_init();
   if (!init) return base::fail(ErrorCode::kContainerNotRunning, "cannot start a container that has stopped");
   if (!fifo) return base::fail(ErrorCode::kContainerNotRunning, "cannot start an already running container");
+  if (TRY(container.cgroups().frozen())) {
+    return base::fail(ErrorCode::kContainerPaused, "cannot start a container in the paused state");
+  }
 
-  // See plan/layout.h: a page of fill, the byte that init was waiting to write, then its end or an error.
+  // See plan/layout.h: a page of fill, the byte that init was waiting to write, then its end or an error. An init of
+  // runc's was waiting for a reader, and writes the byte alone.
   std::string content;
+  size_t fill = plan::kFifoFill;
   for (;;) {
     pollfd fds[2] = {{fifo.get(), POLLIN, 0}, {init->get(), POLLIN, 0}};
     if (::poll(fds, 2, -1) < 0 && errno != EINTR) return base::fail_errno(errno, "waiting for init");
     char buffer[8192];
     ssize_t n = fds[0].revents != 0 ? ::read(fifo.get(), buffer, sizeof buffer) : -1;
+    if (n > 0 && content.empty() && buffer[0] != '\0') fill = 0;
     if (n > 0) content.append(buffer, static_cast<size_t>(n));
-    if (n == 0 && content.size() > plan::kFifoFill) break;
-    if (n <= 0 && fds[1].revents != 0) break;
+    if (n == 0 || (n < 0 && fds[1].revents != 0)) break;
   }
   TRY(container.directory.remove_fifo());
-  constexpr size_t kPreamble = plan::kFifoFill + 1;
-  if (content.size() >= kPreamble + sizeof(plan::InitMessage)) {
+  const size_t preamble = fill + 1;
+  if (content.size() >= preamble + sizeof(plan::InitMessage)) {
     plan::InitMessage message;
-    std::memcpy(&message, content.data() + kPreamble, sizeof message);
+    std::memcpy(&message, content.data() + preamble, sizeof message);
     std::string text(message.detail, ::strnlen(message.detail, sizeof message.detail));
     return std::unexpected(Error(ErrorCode::kSystemError, std::move(text), message.errno_value));
   }
-  if (content.size() < kPreamble) {
+  if (content.size() < preamble) {
     return base::fail(ErrorCode::kSystemError, "init ended before it could execute the program");
   }
   Result<void> hooks = run_poststart(container);
