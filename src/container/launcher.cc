@@ -5,6 +5,7 @@
 #include <linux/mount.h>
 #include <linux/nsfs.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -209,6 +210,7 @@ class Conversation {
         return {};
       }
       case SyncPoint::kReady: {
+        TRY(limit_init());
         std::vector<int> fds = TRY(handler_.ready(child_.pid));
         if (launch_.built.ready_waits) TRY(answer(socket_.get(), message.point, fds), "answering init");
         ready_ = true;
@@ -216,6 +218,18 @@ class Conversation {
       }
     }
     return base::fail(ErrorCode::kSystemError, "init stopped at an unknown point");
+  }
+
+  Result<void> limit_init() {
+    for (const plan::Step& step : launch_.built.plan.steps()) {
+      if (step.op != Op::kLimitInit) continue;
+      const rlimit limit = {step.args[1], step.args[2]};
+      auto resource = static_cast<__rlimit_resource>(step.args[0]);
+      if (::prlimit(child_.pid, resource, &limit, nullptr) < 0) {
+        return base::fail_errno(errno, "{}", launch_.built.plan.string(step.about));
+      }
+    }
+    return {};
   }
 
   Launch& launch_;

@@ -188,10 +188,11 @@ void add_root(Builder& b) {
 }
 
 // The last word before the program is its own. What a seccomp listener is told comes back; nothing else has to be waited
-// for by an init that goes on at once and has met the launcher at kCgroups: by then its pid was announced.
+// for by an init that goes on at once, has met the launcher at kCgroups (by then its pid was announced) and sets its own
+// limits.
 void add_ready(Builder& b) {
   if (!b.facts.seccomp || !b.facts.seccomp->listener) {
-    bool met = b.options.init && b.built.cgroup_count > 0;
+    bool met = b.options.init && b.built.cgroup_count > 0 && !b.has(NamespaceType::kUser);
     b.built.ready_waits = b.options.wait_for_start || !met;
     if (b.built.ready_waits) return add_sync(b, SyncPoint::kReady);
     b.writer.step(Op::kTell, {static_cast<uint64_t>(SyncPoint::kReady)});

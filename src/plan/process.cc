@@ -66,9 +66,12 @@ std::string search_path(const config::ProcessConfig& process) {
   return path;
 }
 
+// In a user namespace init has lost the right to raise a hard limit that the launcher may still have.
+bool launcher_limits(const Builder& b) { return b.facts.privileged && b.has(config::NamespaceType::kUser); }
+
 void add_rlimits(Builder& b) {
   for (const config::Rlimit& limit : *b.process.rlimits) {
-    b.writer.step(Op::kRlimit, {static_cast<uint64_t>(limit.type), limit.soft, limit.hard},
+    b.writer.step(launcher_limits(b) ? Op::kLimitInit : Op::kRlimit, {static_cast<uint64_t>(limit.type), limit.soft, limit.hard},
                   fmt::format("setting {}", rlimit_name(static_cast<uint64_t>(limit.type))));
   }
 }
