@@ -32,7 +32,13 @@ using sys::FileDescriptor;
 // The init program as a sealed memory file: nothing that a container runs could change it for the next one.
 Result<int> init_program() {
   static Result<FileDescriptor> program = [] -> Result<FileDescriptor> {
-    return TRY(sys::memory_file("cella-init", init::image(), true), "making the init program");
+    SysResult<FileDescriptor> made = sys::memory_file("cella-init", init::image(), true, true);
+    if (!made) {
+      Error error = Error(made.error()).with("making the init program");
+      if (made.error().value == EACCES) error.hint = "vm.memfd_noexec is 2: with 1 a program may ask to be executable";
+      return std::unexpected(std::move(error));
+    }
+    return std::move(*made);
   }();
   if (!program) return std::unexpected(program.error());
   return program->get();

@@ -268,7 +268,6 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
     b.built.fifo = w.slot();
     w.step(Op::kWaitForStart, {b.built.fifo}, "waiting for start");
   }
-  add_hooks(b, hooks.start_container, "startContainer", b.built.hook_state_first + 1);
   TRY(add_execution(b));
   return finish(b);
 }

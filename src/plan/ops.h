@@ -80,6 +80,6 @@
   X(kHome, "home", "uid:n", "set $HOME to the home directory of uid {uid}")                                           \
   X(kWaitForStart, "wait-for-start", "slot:f", "wait until the fifo {slot} is read")                                   \
   X(kSeccomp, "seccomp", "program:i flags:h listener:f message:f", "load the seccomp filter of {program}[ with {flags}][, and send its listener to {listener}][ with {message}]") \
-  X(kCloseDescriptors, "close-descriptors", "listener:f message:f first:f count:n", "close every descriptor but the standard streams[, {listener}][, {message}][, {count} from {first} on]") \
+  X(kCloseDescriptors, "close-descriptors", "listener:f message:f state:f first:f count:n", "close every descriptor but the standard streams[, {listener}][, {message}][, {state}][, {count} from {first} on]") \
   X(kPlaceDescriptors, "place-descriptors", "first:f count:n", "pass {count} descriptors, {first} on, as 3 and up")    \
   X(kExecute, "execute", "args:l env:l", "execute {args}[ in the environment {env}]")

@@ -185,8 +185,12 @@ SysResult<int64_t> filesystem_type(int fd) {
   return static_cast<int64_t>(status.f_type);
 }
 
-SysResult<FileDescriptor> memory_file(const char* name, std::string_view content, bool sealed) {
-  int raw = ::memfd_create(name, MFD_CLOEXEC | (sealed ? MFD_ALLOW_SEALING : 0));
+SysResult<FileDescriptor> memory_file(const char* name, std::string_view content, bool sealed, bool executable) {
+  // Linux 6.3; without them vm.memfd_noexec decides, and may leave no memory file executable.
+  constexpr unsigned kNoexecSeal = 8, kExec = 16;
+  unsigned flags = MFD_CLOEXEC | (sealed ? MFD_ALLOW_SEALING : 0);
+  int raw = ::memfd_create(name, flags | (executable ? kExec : kNoexecSeal));
+  if (raw < 0 && errno == EINVAL) raw = ::memfd_create(name, flags);
   if (raw < 0) return last_error();
   FileDescriptor fd(raw);
   TRY(write_all(fd.get(), content));

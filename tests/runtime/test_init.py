@@ -68,3 +68,41 @@ def in_cgroup(pid, id):
             pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+def with_ids(c, uid=0, gid=0, groups=()):
+    from harness import add_namespace
+    add_namespace(c.config, "user")
+    c.config["linux"]["uidMappings"] = c.config["linux"]["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 10}]
+    c.config["process"]["user"] = {"uid": uid, "gid": gid, "additionalGids": list(groups)}
+    return c
+
+
+@pytest.mark.parametrize("ids,said", [({"uid": 11}, "uid 11"), ({"gid": 12}, "gid 12"), ({"groups": [3, 13, 4]}, "gid 13")])
+def test_id_that_is_not_mapped_is_named(box, ids, said):
+    result = with_ids(box("true"), **ids).run()
+    assert result.returncode == 1 and f"{said} is not mapped in the user namespace" in result.stderr
+
+
+@pytest.mark.parametrize("value", [1, 2])
+def test_memory_files_that_are_not_executable(box, value):
+    """vm.memfd_noexec, Linux 6.3: with 1 a program may still ask for an executable one, with 2 it may not."""
+    if not os.path.exists("/proc/sys/vm/memfd_noexec"):
+        pytest.skip("the kernel has no vm.memfd_noexec")
+    c = box("echo", "ran")
+    # It belongs to the pid namespace.
+    c.prefix = ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c",
+                f'echo {value} >/proc/sys/vm/memfd_noexec && exec "$@"', "sh"]
+    result = c.run()
+    c.prefix = []
+    if value == 1:
+        assert (result.returncode, result.stdout) == (0, "ran\n"), result.stderr
+    else:
+        assert result.returncode == 1 and "vm.memfd_noexec" in result.stderr
+
+
+def test_start_fifo_is_its_owners(box):
+    """The fifo is passed by descriptor, so nobody else needs to reach it: what is written there, start would read."""
+    c = box("sleep", "1000")
+    c.create()
+    fifos = [path for path in c.root.rglob("*") if path.is_fifo()]
+    assert fifos and all(path.stat().st_mode & 0o077 == 0 for path in fifos)

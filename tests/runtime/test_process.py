@@ -34,6 +34,22 @@ def test_long_arguments(box):
     assert c.run().stdout == "10 60000\n"
 
 
+def test_arguments_that_are_too_much(box):
+    result = box("true", *["x" * 100000] * 100).run()
+    assert result.returncode == 1 and "arguments" in result.stderr.lower() and "environment" in result.stderr
+
+
+@pytest.mark.parametrize("change,said", [
+    (lambda process: process["args"].append("x" * 131072), "argument 1"),
+    (lambda process: process["env"].append("LONG=" + "x" * 131067), "variable LONG"),
+])
+def test_string_that_is_too_long_is_named(box, change, said):
+    c = box("true")
+    change(c.config["process"])
+    result = c.run()
+    assert result.returncode == 1 and said in result.stderr and len(result.stderr) < 1000
+
+
 def test_environment_is_exactly_the_configured(box):
     c = box("cat", "/proc/self/environ")
     c.config["process"]["env"] = ["PATH=/bin", "A=1", "B=two words", "EMPTY=", "HOME=/somewhere"]
