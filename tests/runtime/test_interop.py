@@ -9,15 +9,15 @@ import pytest
 import harness
 from harness import Container, wait_for
 
-PATHS = {"runc": shutil.which("runc"), "runc-newest": os.environ.get("CELLA_RUNC")}
+# Debian's runc, and another one when $CELLA_RUNC names it.
+PATHS = ["runc", *filter(None, [os.environ.get("CELLA_RUNC")])]
 
 
 @pytest.fixture(params=PATHS)
 def runc(request):
-    path = PATHS[request.param]
+    path = shutil.which(request.param)
     if not path:
-        missing = "runc is not installed" if request.param == "runc" else "$CELLA_RUNC names no newer runc"
-        pytest.skip(missing)
+        pytest.skip(f"{request.param} is not installed")
     return path
 
 
