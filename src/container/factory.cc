@@ -67,7 +67,11 @@ Result<void> kill_container(Container& container) {
 
 struct Factory::Impl {
   std::shared_ptr<const FactoryOptions> options;
-  bool rootless = false;
+
+  // Looked at only where it matters: most commands have nothing to do with it.
+  bool rootless() const {
+    return options->rootless ? *options->rootless : ::geteuid() != 0 || !container::is_privileged();
+  }
 };
 
 std::string default_root() {
@@ -81,7 +85,6 @@ std::string default_root() {
 
 Factory::Factory(FactoryOptions options) : impl_(std::make_unique<Impl>()) {
   options.root = options.root.empty() ? default_root() : absolute(options.root);
-  impl_->rootless = options.rootless ? *options.rootless : ::geteuid() != 0 || !container::is_privileged();
   impl_->options = std::make_shared<const FactoryOptions>(std::move(options));
 }
 Factory::Factory(Factory&&) noexcept = default;
@@ -89,7 +92,7 @@ Factory& Factory::operator=(Factory&&) noexcept = default;
 Factory::~Factory() = default;
 
 Result<Bundle> Factory::load_bundle(std::string_view id, std::string_view path, const BundleOptions& options) const {
-  return container::read_bundle(*impl_->options, impl_->rootless, id, std::string(path), options);
+  return container::read_bundle(*impl_->options, impl_->rootless(), id, std::string(path), options);
 }
 
 Result<Container> Factory::create(std::string_view id, config::Config config) {

@@ -66,9 +66,13 @@ cgroup::Paths shown_paths(const config::Config& config, const cgroup::Layout& la
 
 bool is_privileged() {
   if (::geteuid() != 0) return false;
-  SysResult<std::string> map = sys::read_file("/proc/self/uid_map");
-  // "         0          0 4294967295"
-  return map && map->find("4294967295") != std::string::npos && map->find('\n') + 1 == map->size();
+  // A process does not come back from a user namespace: asked once.
+  static const bool initial = [] {
+    SysResult<std::string> map = sys::read_file("/proc/self/uid_map");
+    // "         0          0 4294967295"
+    return map && map->find("4294967295") != std::string::npos && map->find('\n') + 1 == map->size();
+  }();
+  return initial;
 }
 
 Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layout& layout, const cgroup::Paths& paths,

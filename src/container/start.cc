@@ -99,9 +99,13 @@ class Start {
       for (const sys::FileDescriptor& tasks : join.tasks) fds.push_back(tasks.get());
       return fds;
     };
-    handler.meanwhile = [&](pid_t pid) { return prepare_record(pid); };
+    handler.meanwhile = [&](pid_t pid) -> Result<void> {
+      TRY(prepare_record(pid));
+      // An init that does not wait at kReady must be on record before.
+      return built.ready_waits ? Result<void>() : container_.directory.commit_state();
+    };
     handler.namespaces = [&](pid_t pid) { return run_runtime_hooks(pid); };
-    handler.ready = [&](pid_t pid) { return record(pid); };
+    handler.ready = [&](pid_t pid) { return record(pid, built.ready_waits); };
     Result<Launched> launched = launch(std::move(request), handler);
     if (!launched) return std::unexpected(std::move(launched).error());
     Process::Impl& started = process_.impl();
@@ -156,9 +160,9 @@ class Start {
   }
 
   // From here on the container exists for others.
-  Result<std::vector<int>> record(pid_t pid) {
+  Result<std::vector<int>> record(pid_t pid, bool ready_waits) {
     if (!state_) TRY(prepare_record(pid));
-    TRY(container_.directory.commit_state());
+    if (ready_waits) TRY(container_.directory.commit_state());
     container_.state = std::move(state_);
     return listener_.describe(config_, container_.id(), "creating", pid);
   }

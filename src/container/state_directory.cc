@@ -139,7 +139,7 @@ Result<std::string> StateDirectory::read_state() const {
 }
 
 Result<sys::FileDescriptor> StateDirectory::make_fifo() {
-  if (::mkfifoat(fd_.get(), kFifo, 0622) < 0) return base::fail_errno(errno, "creating {}", kFifo);
+  if (::mkfifoat(fd_.get(), kFifo, 0600) < 0) return base::fail_errno(errno, "creating {}", kFifo);
   return TRY(sys::open_at(fd_.get(), kFifo, O_RDWR | O_NOFOLLOW), "opening {}", kFifo);
 }
 

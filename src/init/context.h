@@ -52,6 +52,7 @@ inline void close_fd(int& fd) {
 // Tells the launcher and waits for its answer, whose descriptors go to slots [first, first + count).
 long sync_point(Context& c, plan::SyncPoint point, uint32_t first, uint32_t count);
 long do_sync(Context& c, const Step& s);
+long do_tell(Context& c, const Step& s);
 long do_wait_for_start(Context& c, const Step& s);
 
 // path.cc: paths inside the root, by descriptor.

@@ -39,16 +39,30 @@ long do_bounding_set(Context&, const Step& s) {
 
 long do_groups(Context& c, const Step& s) {
   plan::Range gids = c.range(s.args[0]);
-  long error = sys(SYS_setgroups, gids.count / sizeof(uint32_t), c.blob(s.args[0]));
+  auto* list = reinterpret_cast<const uint32_t*>(c.blob(s.args[0]));
+  size_t count = gids.count / sizeof(uint32_t);
+  long error = sys(SYS_setgroups, count, list);
+  if (error == -EPERM && count > 0) c.detail.add("this user namespace does not allow groups to be set");
+  for (size_t i = 0; error == -EINVAL && c.detail.used == 0 && i < count; ++i) {
+    if (sys(SYS_setgroups, 1, list + i) == -EINVAL)
+      c.detail.add("gid ").add_number(list[i]).add(" is not mapped in the user namespace");
+  }
   // In a user namespace that may not set groups (user_namespaces(7), "setgroups") there are none to drop either.
   return error == -EPERM && gids.count == 0 ? 0 : error;
 }
 
-long do_ids(Context&, const Step& s) {
+long do_ids(Context& c, const Step& s) {
   // The capabilities survive the change of user until they are set to what the process is to have.
   long error = sys(SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0);
-  if (error == 0) error = sys(SYS_setresgid, s.args[1], s.args[1], s.args[1]);
-  if (error == 0) error = sys(SYS_setresuid, s.args[0], s.args[0], s.args[0]);
+  if (error < 0) return error;
+  error = sys(SYS_setresgid, s.args[1], s.args[1], s.args[1]);
+  if (error == -EINVAL) c.detail.add("gid ").add_number(s.args[1]).add(" is not mapped in the user namespace");
+  if (error < 0) return error;
+  error = sys(SYS_setresuid, s.args[0], s.args[0], s.args[0]);
+  if (error == -EINVAL) c.detail.add("uid ").add_number(s.args[0]).add(" is not mapped in the user namespace");
+  if (error < 0) return error;
+  // The change has set it to what fs.suid_dumpable says, proc_sys_fs(5), which may be 1.
+  error = sys(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   if (error < 0) return error;
   uint64_t permitted = permitted_now();
   return set_capabilities(permitted, permitted, 0);

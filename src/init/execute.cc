@@ -1,6 +1,7 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/mman.h>
+#include <linux/openat2.h>
 #include <linux/stat.h>
 
 #include "init/arguments.h"
@@ -78,7 +79,10 @@ long do_home(Context& c, const Step& s) {
   c.home.add("HOME=");
   Text<24> uid;
   uid.add_number(s.args[0]);
-  long fd = sys(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  open_how how = {};
+  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  how.resolve = RESOLVE_NO_MAGICLINKS;  // our own descriptors are nothing for an image to link to
+  long fd = sys(SYS_openat2, AT_FDCWD, "/etc/passwd", &how, sizeof how);
   struct statx status;
   bool regular = fd >= 0 && sys(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) == 0 &&
                  (status.stx_mode & kTypeMask) == kTypeRegular;
@@ -143,9 +147,8 @@ long do_close_descriptors(Context& c, const Step& s) {
     };
     consider(c.sync_fd);
     consider(c.fifo_fd);
-    consider(c.slot(s.args[0]));
-    consider(c.slot(s.args[1]));
-    for (uint64_t i = 0; i < s.args[3]; ++i) consider(c.slot(s.args[2] + i));
+    for (int i = 0; i < 3; ++i) consider(c.slot(s.args[i]));
+    for (uint64_t i = 0; i < s.args[4]; ++i) consider(c.slot(s.args[3] + i));
     if (keep > next) {
       long error = sys(SYS_close_range, next, keep == ~0u ? ~0u : keep - 1, 0);
       if (error < 0) return error;
@@ -168,7 +171,9 @@ long do_execute(Context& c, const Step& s) {
   char** args = pointers(c, s.args[0]);
   char** env = pointers(c, s.args[1], c.home.used > 0 ? c.home.data : nullptr);
   if (args == nullptr || env == nullptr) return -ENOMEM;
-  return sys(SYS_execve, c.program.data, args, env);
+  long error = sys(SYS_execve, c.program.data, args, env);
+  if (error == -E2BIG) c.detail.add("the arguments and the environment are more than the kernel takes");
+  return error;
 }
 
 }  // namespace cella::init

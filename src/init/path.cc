@@ -24,37 +24,46 @@ void split(const char* path, Path& parent, Path& name) {
   name.add(path + slash, end - slash);
 }
 
-long make_directory_at_depth(Context& c, const char* path, uint32_t mode, uint64_t resolve, int links) {
-  long fd = open_in_root(c, path, O_PATH | O_DIRECTORY, resolve);
-  if (fd != -ENOENT) return fd;
-  if (links > kMaxLinks) return -ELOOP;
-  Path parent, name;
-  split(path, parent, name);
-  if (name.used == 0 || parent.truncated || name.truncated) return -ENOENT;
-  long parent_fd = make_directory_at_depth(c, parent.used == 0 ? "/" : parent.data, mode, resolve, links + 1);
-  if (parent_fd < 0) return parent_fd;
-  long error = sys(SYS_mkdirat, parent_fd, name.data, mode);
-  if (error == -EEXIST && (resolve & RESOLVE_NO_SYMLINKS) == 0) {
-    // Perhaps a dangling link: what it points to, inside the root, is to be made.
-    Path target;
-    long n = sys(SYS_readlinkat, parent_fd, name.data, target.data, kPathMax - 1);
-    if (n > 0) {
-      target.data[n] = '\0';
-      Path full;
-      if (target.data[0] != '/') full.add(parent.data).add("/");
-      full.add(target.data);
-      sys(SYS_close, parent_fd);
-      return full.truncated ? -ENAMETOOLONG : make_directory_at_depth(c, full.data, mode, resolve, links + 1);
-    }
+// What `name` in `directory` is, itself.
+long open_component(long directory, const char* name, uint64_t flags) {
+  open_how how = {};
+  how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC | flags;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+  return sys(SYS_openat2, directory, name, &how, sizeof how);
+}
+
+// If the component of `path` from `start` to `end`, in `directory`, is a link, replaces the path up to there by where it
+// leads. -EINVAL: it is no link.
+long follow(long directory, Path& path, size_t start, size_t end) {
+  Path target;
+  char next = path.data[end];
+  path.data[end] = '\0';
+  long n = sys(SYS_readlinkat, directory, path.data + start, target.data, kPathMax - 1);
+  path.data[end] = next;
+  if (n < 0) return n;
+  target.used = static_cast<size_t>(n);
+  target.data[n] = '\0';
+  Path full;
+  if (target.data[0] != '/') full.add(path.data, start);
+  full.add(target.data).add(path.data + end, path.used - end);
+  if (full.truncated) return -ENAMETOOLONG;
+  path = full;
+  return 0;
+}
+
+// The directory that as much of `path` as exists leads to; `end` is set to the end of that.
+long open_existing(const Context& c, Path& path, size_t& end, uint64_t resolve) {
+  end = path.used;
+  for (;;) {
+    while (end > 0 && path.data[end - 1] == '/') --end;
+    while (end > 0 && path.data[end - 1] != '/') --end;
+    if (end == 0) return open_in_root(c, "/", O_PATH | O_DIRECTORY, resolve);
+    char next = path.data[end];
+    path.data[end] = '\0';
+    long fd = open_in_root(c, path.data, O_PATH | O_DIRECTORY, resolve);
+    path.data[end] = next;
+    if (fd != -ENOENT) return fd;
   }
-  if (error == 0 || error == -EEXIST) {
-    open_how how = {};
-    how.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-    error = sys(SYS_openat2, parent_fd, name.data, &how, sizeof how);
-  }
-  sys(SYS_close, parent_fd);
-  return error;
 }
 
 }  // namespace
@@ -71,8 +80,38 @@ long open_in_root(const Context& c, const char* path, uint64_t flags, uint64_t r
   return fd;
 }
 
-long make_directory(Context& c, const char* path, uint32_t mode, uint64_t resolve) {
-  return make_directory_at_depth(c, path, mode, resolve, 0);
+long make_directory(Context& c, const char* text, uint32_t mode, uint64_t resolve) {
+  long fd = open_in_root(c, text, O_PATH | O_DIRECTORY, resolve);
+  if (fd != -ENOENT) return fd;
+  Path path;
+  if (path.add(text).truncated) return -ENAMETOOLONG;
+  for (int links = 0; links <= kMaxLinks; ++links) {
+    size_t end = 0;
+    long directory = open_existing(c, path, end, resolve);
+    bool again = false;
+    while (directory >= 0 && !again) {
+      while (path.data[end] == '/') ++end;
+      if (path.data[end] == '\0') return directory;
+      size_t start = end;
+      while (path.data[end] != '/' && path.data[end] != '\0') ++end;
+      char next = path.data[end];
+      path.data[end] = '\0';
+      const char* name = path.data + start;
+      long error = sys(SYS_mkdirat, directory, name, mode);
+      long made = error == 0 || error == -EEXIST ? open_component(directory, name, O_DIRECTORY) : error;
+      path.data[end] = next;
+      if (error == -EEXIST && made < 0 && (resolve & RESOLVE_NO_SYMLINKS) == 0) {
+        // Perhaps a dangling link: what it points to, inside the root, is to be made.
+        error = follow(directory, path, start, end);
+        again = error == 0;
+        if (!again && error != -EINVAL) made = error;
+      }
+      sys(SYS_close, directory);
+      directory = made;
+    }
+    if (!again) return directory;
+  }
+  return -ELOOP;
 }
 
 long open_parent(Context& c, const char* path, const char*& name, uint64_t resolve) {
@@ -83,22 +122,32 @@ long open_parent(Context& c, const char* path, const char*& name, uint64_t resol
   return make_directory(c, parent.used == 0 ? "/" : parent.data, 0755, resolve);
 }
 
-long make_file(Context& c, const char* path) {
-  long fd = open_in_root(c, path, O_PATH);
-  if (fd != -ENOENT) return fd;
-  const char* name = nullptr;
-  long parent = open_parent(c, path, name);
-  if (parent < 0) return parent;
-  long created = sys(SYS_openat, parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0644);
-  if (created >= 0) sys(SYS_close, created);
-  if (created >= 0 || created == -EEXIST) {
-    open_how how = {};
-    how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-    created = sys(SYS_openat2, parent, name, &how, sizeof how);
+long make_file(Context& c, const char* text) {
+  Path path;
+  if (path.add(text).truncated) return -ENAMETOOLONG;
+  for (int links = 0; links <= kMaxLinks; ++links) {
+    long fd = open_in_root(c, path.data, O_PATH);
+    if (fd != -ENOENT) return fd;
+    const char* name = nullptr;
+    long parent = open_parent(c, path.data, name);
+    if (parent < 0) return parent;
+    long error = sys(SYS_openat, parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0644);
+    if (error >= 0) sys(SYS_close, error);
+    if (error == -EEXIST) {
+      // A dangling link: the file that it points to, inside the root, is to be made.
+      size_t start = static_cast<size_t>(name - path.data);
+      error = follow(parent, path, start, path.used);
+      if (error == 0) {
+        sys(SYS_close, parent);
+        continue;
+      }
+      if (error == -EINVAL) error = 0;  // somebody has made it
+    }
+    if (error >= 0) error = open_component(parent, name, 0);
+    sys(SYS_close, parent);
+    return error;
   }
-  sys(SYS_close, parent);
-  return created;
+  return -ELOOP;
 }
 
 long private_proc(Context& c) {

@@ -9,8 +9,9 @@
 namespace cella::init {
 namespace {
 
-// The notify listener is sent by a helper that shares our descriptors but not our filter, because the filter may stop
-// the very call that sends. Once the filter is loaded this process only waits in memory.
+// The notify listener is sent by a helper thread that is not under our filter, because the filter may stop the very
+// call that sends. Once the filter is loaded this thread only waits in memory. The execve(2) that follows ends the
+// helper, if it has not ended yet: it can be neither a zombie nor a SIGCHLD to the program.
 struct Helper {
   int socket;
   const char* message;
@@ -47,7 +48,7 @@ void run_helper(Helper& helper) {
   __atomic_store_n(&helper.done, 1, __ATOMIC_RELEASE);
 }
 
-// Forks a process that shares memory and descriptors with us, on a stack of its own.
+// Starts a thread, on a stack of its own.
 #if defined(__x86_64__)
 long clone_helper(unsigned long flags, void* stack_top, Helper* helper) {
   long pid;
@@ -129,19 +130,9 @@ long do_seccomp(Context& c, const Step& s) {
   helper.socket = socket;
   helper.message = message.data;
   helper.message_size = message.used;
-  // The helper must not stay behind as a zombie: with this flag the kernel reaps it, and an execve(2) clears the flag.
-  struct {
-    void (*handler)(int);
-    unsigned long flags;
-    void (*restorer)();
-    unsigned long mask;
-  } action = {};
-  constexpr unsigned long kNoChildWait = 2;  // SA_NOCLDWAIT
-  constexpr int kChild = 17;                 // SIGCHLD
-  action.flags = kNoChildWait;
-  long error = sys(SYS_rt_sigaction, kChild, &action, 0, 8);
-  if (error < 0) return error;
-  error = clone_helper(CLONE_VM | CLONE_FILES | kChild, stack + sizeof stack, &helper);
+  // With one thread to filter TSYNC has nothing to do, but it would put the helper under the filter too.
+  flags &= ~uint64_t{SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH};
+  long error = clone_helper(CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_FILES, stack + sizeof stack, &helper);
   if (error < 0) return error;
   long listener = sys(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags | SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter);
   helper.listener = static_cast<int>(listener);

@@ -80,7 +80,8 @@ struct InitMessage {
 };
 struct LauncherMessage {
   SyncPoint point;
-  uint32_t fd_count;     // as SCM_RIGHTS, in slot order
+  uint32_t fd_count;         // as SCM_RIGHTS, in slot order
+  uint64_t ignored_signals;  // bit N - 1: the launcher ignores signal N, so init does, and the program must not
 };
 
 // After start an error goes through the fifo instead: the fill, the "0" that runc's start expects, this record.

@@ -10,7 +10,7 @@
 // `sentence` is what --dry-run prints; {name} is replaced by the argument. A part in [brackets] vanishes when all of its
 // arguments are empty: zero, "", no flag, an empty list, no slot. {name?} prints nothing, but counts for that.
 //
-// The launcher (container/launcher.h) carries out the first four; init/ the rest.
+// The launcher (container/launcher.h) carries out the first five; init/ the rest.
 #pragma once
 
 #define CELLA_PLAN_OPS(X)                                                                                              \
@@ -18,10 +18,12 @@
   X(kOpenDirectory, "open-directory", "slot:f path:s", "open the directory {path} as {slot}")                          \
   X(kOpenNamespace, "open-namespace", "slot:f path:s flags:c", "open the {flags} namespace {path} as {slot}")          \
   X(kOpenTree, "open-tree", "slot:f path:s recursive:w", "clone the mount tree of {path}[ with submounts{recursive?}] as {slot}") \
+  X(kLimitInit, "limit-init", "resource:r soft:v hard:v", "limit init's {resource} to {soft}, at most {hard}") \
   X(kClone, "clone", "flags:c", "clone init[ into new namespaces: {flags}]")                                           \
   /* Processes and namespaces. */                                                                                      \
   X(kNoDumpable, "no-dumpable", "", "make init undumpable")                                                            \
   X(kSync, "sync", "point:p first:f count:n", "tell the runtime \"{point}\" and wait[, receiving up to {count} descriptors from {first} on]") \
+  X(kTell, "tell", "point:p", "tell the runtime \"{point}\"") \
   X(kJoinCgroups, "join-cgroups", "first:f count:n", "join the cgroups of the tasks files received from {first} on")   \
   X(kSetns, "setns", "slot:f flags:c", "join the namespaces of {slot}: {flags}")                                       \
   X(kFork, "fork", "flags:c", "continue in a child[ in new namespaces: {flags}]")                                      \
@@ -78,6 +80,6 @@
   X(kHome, "home", "uid:n", "set $HOME to the home directory of uid {uid}")                                           \
   X(kWaitForStart, "wait-for-start", "slot:f", "wait until the fifo {slot} is read")                                   \
   X(kSeccomp, "seccomp", "program:i flags:h listener:f message:f", "load the seccomp filter of {program}[ with {flags}][, and send its listener to {listener}][ with {message}]") \
-  X(kCloseDescriptors, "close-descriptors", "listener:f message:f first:f count:n", "close every descriptor but the standard streams[, {listener}][, {message}][, {count} from {first} on]") \
+  X(kCloseDescriptors, "close-descriptors", "listener:f message:f state:f first:f count:n", "close every descriptor but the standard streams[, {listener}][, {message}][, {state}][, {count} from {first} on]") \
   X(kPlaceDescriptors, "place-descriptors", "first:f count:n", "pass {count} descriptors, {first} on, as 3 and up")    \
   X(kExecute, "execute", "args:l env:l", "execute {args}[ in the environment {env}]")

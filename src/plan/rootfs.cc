@@ -73,13 +73,18 @@ bool has_option(const std::vector<std::string>& options, std::string_view key) {
   });
 }
 
+// As runc does it: by the letters alone, because what is not there yet has no other meaning.
 std::string clean_path(const std::string& path) {
   std::string clean;
   size_t start = 0;
   while (start < path.size()) {
     size_t end = std::min(path.find('/', start), path.size());
     std::string_view component(path.data() + start, end - start);
-    if (!component.empty() && component != ".") (clean += '/') += component;
+    if (component == "..") {
+      clean.resize(std::min(clean.rfind('/'), clean.size()));
+    } else if (!component.empty() && component != ".") {
+      (clean += '/') += component;
+    }
     start = end + 1;
   }
   return clean.empty() ? "/" : clean;

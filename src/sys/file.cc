@@ -50,7 +50,8 @@ SysResult<std::string> read_all(int fd, size_t limit) {
   std::string content;
   struct stat status;
   size_t chunk = 4096;
-  if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
+  bool sized = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0;
+  if (sized) {
     chunk = std::min<size_t>(static_cast<size_t>(status.st_size) + 1, limit + 1);
   }
   size_t used = 0;
@@ -61,9 +62,10 @@ SysResult<std::string> read_all(int fd, size_t limit) {
       if (errno == EINTR) continue;
       return last_error();
     }
-    if (n == 0) break;
     used += static_cast<size_t>(n);
     if (used > limit) return std::unexpected(Errno{EFBIG});
+    // One byte more than the size was asked for: less is the end. Files without a size (procfs) end with 0.
+    if (n == 0 || (sized && used == static_cast<size_t>(status.st_size) && used < content.size())) break;
     chunk = std::max<size_t>(4096, used / 2);
   }
   content.resize(used);
@@ -183,8 +185,12 @@ SysResult<int64_t> filesystem_type(int fd) {
   return static_cast<int64_t>(status.f_type);
 }
 
-SysResult<FileDescriptor> memory_file(const char* name, std::string_view content, bool sealed) {
-  int raw = ::memfd_create(name, MFD_CLOEXEC | (sealed ? MFD_ALLOW_SEALING : 0));
+SysResult<FileDescriptor> memory_file(const char* name, std::string_view content, bool sealed, bool executable) {
+  // Linux 6.3; without them vm.memfd_noexec decides, and may leave no memory file executable.
+  constexpr unsigned kNoexecSeal = 8, kExec = 16;
+  unsigned flags = MFD_CLOEXEC | (sealed ? MFD_ALLOW_SEALING : 0);
+  int raw = ::memfd_create(name, flags | (executable ? kExec : kNoexecSeal));
+  if (raw < 0 && errno == EINVAL) raw = ::memfd_create(name, flags);
   if (raw < 0) return last_error();
   FileDescriptor fd(raw);
   TRY(write_all(fd.get(), content));

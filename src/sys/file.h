@@ -59,7 +59,8 @@ SysResult<std::string> real_path(const std::string& path);
 // f_type of fstatfs(2).
 SysResult<int64_t> filesystem_type(int fd);
 
-// memfd_create(2) holding `content`; sealed against every change when `sealed`.
-SysResult<FileDescriptor> memory_file(const char* name, std::string_view content, bool sealed);
+// memfd_create(2) holding `content`; sealed against every change when `sealed`. EACCES: vm.memfd_noexec forbids
+// executable ones.
+SysResult<FileDescriptor> memory_file(const char* name, std::string_view content, bool sealed, bool executable = false);
 
 }  // namespace cella::sys

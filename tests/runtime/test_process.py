@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import parse_status
+from harness import add_namespace, parse_status
 
 BIT = {"CAP_CHOWN": 0, "CAP_KILL": 5, "CAP_SETUID": 7, "CAP_NET_BIND_SERVICE": 10, "CAP_SYS_ADMIN": 21, "CAP_AUDIT_WRITE": 29}
 FIELD = {"inheritable": "CapInh", "permitted": "CapPrm", "effective": "CapEff", "bounding": "CapBnd", "ambient": "CapAmb"}
@@ -32,6 +32,22 @@ def test_long_arguments(box):
     words = ["x" * 60000] * 10
     c = box("sh", "-c", "echo $# ${#1}", "sh", *words)
     assert c.run().stdout == "10 60000\n"
+
+
+def test_arguments_that_are_too_much(box):
+    result = box("true", *["x" * 100000] * 100).run()
+    assert result.returncode == 1 and "arguments" in result.stderr.lower() and "environment" in result.stderr
+
+
+@pytest.mark.parametrize("change,said", [
+    (lambda process: process["args"].append("x" * 131072), "argument 1"),
+    (lambda process: process["env"].append("LONG=" + "x" * 131067), "variable LONG"),
+])
+def test_string_that_is_too_long_is_named(box, change, said):
+    c = box("true")
+    change(c.config["process"])
+    result = c.run()
+    assert result.returncode == 1 and said in result.stderr and len(result.stderr) < 1000
 
 
 def test_environment_is_exactly_the_configured(box):
@@ -182,6 +198,18 @@ def test_rlimits(box, name, line):
     assert result.returncode == 0, result.stderr
     seen = next(text for text in result.stdout.splitlines() if text.startswith(line))
     assert seen[len(line):].split()[:2] == [str(soft), str(hard)]
+
+
+def test_rlimits_in_a_user_namespace(box):
+    """Set from outside, because inside nobody may raise a hard limit."""
+    c = box("sh", "-c", "ulimit -Hn; ulimit -Sn")
+    add_namespace(c.config, "user")
+    maps = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    c.config["linux"].update(uidMappings=maps, gidMappings=maps)
+    os.chown(c.bundle / "rootfs", 100000, 100000)
+    c.config["process"]["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 1000, "hard": 1500}]
+    result = c.run()
+    assert result.stdout.split() == ["1500", "1000"], result.stderr
 
 
 def test_rlimit_that_cannot_be_had(box):

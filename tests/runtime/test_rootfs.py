@@ -279,6 +279,57 @@ def test_mount_point_through_a_symlink_stays_inside(box, workdir):
     assert (c.bundle / "rootfs" / str(outside).lstrip("/") / "new").is_dir()
 
 
+@pytest.mark.parametrize("link", ["../run/made/resolv.conf", "/run/made/resolv.conf", "again", "/../../run/made/resolv.conf"])
+def test_file_through_a_dangling_link(box, workdir, link):
+    """Debian's /etc/resolv.conf leads to what is only there while systemd runs: the file is made where it leads."""
+    (workdir / "file").write_text("from the host\n")
+    c = box("cat", "/run/made/resolv.conf", "/etc/resolv.conf")
+    (c.rootfs / "etc").mkdir(exist_ok=True)
+    (c.rootfs / "etc/resolv.conf").symlink_to(link)
+    (c.rootfs / "etc/again").symlink_to("../run/made/resolv.conf")
+    c.config["mounts"] += [{"destination": "/run", "type": "tmpfs", "source": "tmpfs"},
+                           {"destination": "/etc/resolv.conf", "source": str(workdir / "file"), "options": ["bind"]}]
+    result = c.run()
+    assert result.stdout == "from the host\n" * 2, result.stderr
+
+
+def test_directory_through_dangling_links(box):
+    c = box("sh", "-c", "grep ' /b/c/d ' /proc/self/mountinfo && grep ' /x/y ' /proc/self/mountinfo")
+    (c.rootfs / "a").symlink_to("b/c")
+    (c.rootfs / "l").symlink_to("/m")
+    (c.rootfs / "m").symlink_to("x")
+    c.config["root"]["readonly"] = False
+    c.config["mounts"] += [{"destination": "/a/d", "type": "tmpfs", "source": "tmpfs"},
+                           {"destination": "/l/y", "type": "tmpfs", "source": "tmpfs"}]
+    result = c.run()
+    assert result.returncode == 0, result.stderr
+
+
+def test_links_in_a_circle(box):
+    c = box("true")
+    (c.rootfs / "a").symlink_to("b")
+    (c.rootfs / "b").symlink_to("a")
+    c.config["mounts"].append({"destination": "/a/x", "type": "tmpfs", "source": "tmpfs"})
+    result = c.run()
+    assert result.returncode == 1 and "symbolic links" in result.stderr.lower()
+
+
+def test_deep_mount_point(box):
+    path = "/d" * 300
+    c = box("grep", f" {path} ", "/proc/self/mountinfo")
+    c.config["mounts"].append({"destination": path, "type": "tmpfs", "source": "tmpfs"})
+    result = c.run()
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("destination", ["/new/../other", "/../../other", "/proc/../other"])
+def test_dots_in_a_mount_point(box, destination):
+    c = box("grep", " /other ", "/proc/self/mountinfo")
+    c.config["mounts"].append({"destination": destination, "type": "tmpfs", "source": "tmpfs"})
+    result = c.run()
+    assert result.returncode == 0, result.stderr
+
+
 def test_missing_bind_source(box, workdir):
     c = box("true")
     add_mount(c, "/mnt", "bind", workdir / "nothing", ["bind"])

@@ -267,6 +267,18 @@ def test_notify_in_exec(box, workdir):
     first.close(), second.close()
 
 
+@pytest.mark.parametrize("flags", [[], ["SECCOMP_FILTER_FLAG_TSYNC"]])
+def test_who_sends_the_listener_leaves_no_trace(box, workdir, flags):
+    """The filter may stop sendmsg(2) itself; and the program must find no child that it has not made."""
+    agent = Agent(workdir / "agent", ENOSPC)
+    c = with_profile(box("cat", "/proc/thread-self/children"), rule(["sendmsg", "sendto"], "SCMP_ACT_ERRNO"),
+                     rule(["mkdir", "mkdirat"], "SCMP_ACT_NOTIFY"), listenerPath=str(workdir / "agent"), flags=flags)
+    result = c.run()
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
+    wait_for(lambda: agent.state, "the agent")
+    agent.close()
+
+
 def test_notify_without_listener_is_refused(box):
     assert with_profile(box("true"), rule("mkdir", "SCMP_ACT_NOTIFY")).run().returncode == 1
 
