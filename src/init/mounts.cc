@@ -87,6 +87,7 @@ long attach_legacy(Context& c, const Step& s, int target) {
   if (s.args[4] & MOUNT_ATTR_NOATIME) flags |= MS_NOATIME;
   if (s.args[4] & MOUNT_ATTR_STRICTATIME) flags |= MS_STRICTATIME;
   if (s.args[4] & MOUNT_ATTR_NODIRATIME) flags |= MS_NODIRATIME;
+  if (s.args[4] & MOUNT_ATTR_NOSYMFOLLOW) flags |= MS_NOSYMFOLLOW;
   return sys(SYS_mount, c.string(s.args[1]), ".", c.string(s.args[0]), flags, data);
 }
 static_assert(MOUNT_ATTR_RDONLY == MS_RDONLY && MOUNT_ATTR_NOSUID == MS_NOSUID && MOUNT_ATTR_NODEV == MS_NODEV &&
@@ -168,6 +169,10 @@ long do_slot_tree(Context& c, const Step& s) {
 }
 
 long do_mount_attributes(Context& c, const Step& s) {
+  if (c.legacy_mount != nullptr) {
+    c.detail.add("not possible with an option of more than 255 characters");
+    return -EOPNOTSUPP;
+  }
   mount_attr attributes = {};
   attributes.attr_set = s.args[0];
   attributes.attr_clr = s.args[1];
