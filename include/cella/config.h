@@ -78,39 +78,39 @@ std::optional<NamespaceType> namespace_from_oci_name(const std::string& name);
 
 struct Mount {
   std::string source;
-  std::string destination;                   // as in the config; inside the container's root
-  std::string device;                        // the filesystem type; "bind" for bind mounts
-  uint64_t flags = 0;                        // MS_* of mount(2), without propagation; MS_BIND, MS_REC for binds
-  uint64_t cleared_flags = 0;                // MS_* that an option switched off ("rw", "dev", …), for binds
-  std::vector<uint64_t> propagation_flags;   // MS_PRIVATE … each perhaps with MS_REC
-  std::string data;                          // filesystem's own options, comma-separated
+  std::string destination;                  // as in the config; inside the container's root
+  std::string device;                       // the filesystem type; "bind" for bind mounts
+  uint64_t flags = 0;                       // MS_* of mount(2), without propagation; MS_BIND, MS_REC for binds
+  uint64_t cleared_flags = 0;               // MS_* that an option switched off ("rw", "dev", …), for binds
+  std::vector<uint64_t> propagation_flags;  // MS_PRIVATE … each perhaps with MS_REC
+  std::string data;                         // filesystem's own options, comma-separated
   std::string relabel;
-  int extensions = 0;                        // kExtensionCopyUp
-  uint64_t rec_attr_set = 0;                 // MOUNT_ATTR_* of mount_setattr(2), set recursively ("rro" …)
+  int extensions = 0;         // kExtensionCopyUp
+  uint64_t rec_attr_set = 0;  // MOUNT_ATTR_* of mount_setattr(2), set recursively ("rro" …)
   uint64_t rec_attr_clear = 0;
-  std::vector<IDMap> uid_mappings;           // idmapped mount
+  std::vector<IDMap> uid_mappings;  // idmapped mount
   std::vector<IDMap> gid_mappings;
-  bool idmap = false;                        // option "idmap" or "ridmap"
+  bool idmap = false;  // option "idmap" or "ridmap"
   bool idmap_recursive = false;
-  std::string idmap_userns_path;             // idmapped as this user namespace; instead of mappings
+  std::string idmap_userns_path;  // idmapped as this user namespace; instead of mappings
 };
-inline constexpr int kExtensionCopyUp = 1;   // EXT_COPYUP: "tmpcopyup"
+inline constexpr int kExtensionCopyUp = 1;  // EXT_COPYUP: "tmpcopyup"
 
 struct Device {
-  char type = 'c';             // 'c' 'b' 'u' 'p'; 'a' in rules
-  std::string path;            // empty in rules that name no node
-  int64_t major = 0;           // kWildcard: all
+  char type = 'c';    // 'c' 'b' 'u' 'p'; 'a' in rules
+  std::string path;   // empty in rules that name no node
+  int64_t major = 0;  // kWildcard: all
   int64_t minor = 0;
-  std::string permissions;     // "rwm"
-  uint32_t file_mode = 0;      // permission bits
+  std::string permissions;  // "rwm"
+  uint32_t file_mode = 0;   // permission bits
   uint32_t uid = 0;
   uint32_t gid = 0;
   bool allow = false;
 };
 inline constexpr int64_t kWildcard = -1;
 
-const std::vector<Device>& default_simple_devices();       // null zero full tty urandom random, created and allowed
-const std::vector<Device>& default_allowed_devices();      // rules that every container has besides its own
+const std::vector<Device>& default_simple_devices();   // null zero full tty urandom random, created and allowed
+const std::vector<Device>& default_allowed_devices();  // rules that every container has besides its own
 
 struct WeightDevice {
   int64_t major = 0, minor = 0;
@@ -137,7 +137,7 @@ enum class FreezerState { kUndefined, kFrozen, kThawed };
 // Sizes in bytes, CPU times in microseconds. An absent value leaves the kernel's default; -1 is "unlimited" where the
 // specification allows it.
 struct Resources {
-  std::vector<Device> devices;                        // rules, in order; the last that matches decides
+  std::vector<Device> devices;  // rules, in order; the last that matches decides
   std::optional<int64_t> memory, memory_reservation, memory_swap, kernel_memory, kernel_memory_tcp;
   std::optional<uint64_t> memory_swappiness;
   std::optional<bool> oom_kill_disable;
@@ -161,8 +161,8 @@ struct Resources {
   std::vector<IfPrioMap> net_prio_ifpriomap;
   std::optional<uint32_t> net_cls_classid;
   std::map<std::string, Rdma> rdma;
-  std::map<std::string, std::string> unified;         // cgroup v2 file → content
-  bool skip_devices = false;                          // leave the device controller alone
+  std::map<std::string, std::string> unified;  // cgroup v2 file → content
+  bool skip_devices = false;                   // leave the device controller alone
 };
 
 struct Cgroup {
@@ -172,8 +172,8 @@ struct Cgroup {
   std::string scope_prefix;                  // systemd
   std::map<std::string, std::string> paths;  // joined as they are, take precedence over path
   bool systemd = false;
-  bool rootless = false;                     // permission errors are tolerated where nothing was asked for
-  std::optional<int64_t> owner_uid;          // who may use the container's cgroup v2 directory; a host uid
+  bool rootless = false;             // permission errors are tolerated where nothing was asked for
+  std::optional<int64_t> owner_uid;  // who may use the container's cgroup v2 directory; a host uid
   std::vector<std::pair<std::string, std::string>> systemd_properties;  // org.systemd.property.*
   Resources resources;
 };
@@ -189,9 +189,9 @@ enum class SeccompAction { kKillThread, kKillProcess, kTrap, kErrno, kTrace, kAl
 // OCI names SCMP_CMP_*.
 enum class SeccompOperator { kNotEqual, kLess, kLessOrEqual, kEqual, kGreaterOrEqual, kGreater, kMaskedEqual };
 struct SeccompArg {
-  uint32_t index = 0;       // 0…5
-  uint64_t value = 0;       // the operand; the mask for kMaskedEqual
-  uint64_t value_two = 0;   // the operand for kMaskedEqual
+  uint32_t index = 0;      // 0…5
+  uint64_t value = 0;      // the operand; the mask for kMaskedEqual
+  uint64_t value_two = 0;  // the operand for kMaskedEqual
   SeccompOperator op = SeccompOperator::kEqual;
 };
 struct SeccompSyscall {
@@ -214,7 +214,7 @@ struct Hook {
   std::string path;
   std::vector<std::string> args;  // argv, args[0] included; empty: {path}
   std::vector<std::string> env;
-  std::optional<int> timeout;     // seconds
+  std::optional<int> timeout;  // seconds
 };
 struct Hooks {
   std::vector<Hook> prestart, create_runtime, create_container, start_container, poststart, poststop;
@@ -240,7 +240,7 @@ struct Scheduler {
   uint32_t policy = 0;  // SCHED_* of sched(7)
   int32_t nice = 0;
   uint32_t priority = 0;
-  uint64_t flags = 0;   // SCHED_FLAG_*
+  uint64_t flags = 0;                              // SCHED_FLAG_*
   uint64_t runtime = 0, deadline = 0, period = 0;  // nanoseconds
 };
 struct IOPriority {
@@ -260,7 +260,7 @@ struct IntelRdt {
   bool enable_monitoring = false;
 };
 struct MemoryPolicy {
-  int mode = 0;        // MPOL_* of set_mempolicy(2)
+  int mode = 0;  // MPOL_* of set_mempolicy(2)
   std::string nodes;
   uint32_t flags = 0;  // MPOL_F_*
 };
@@ -268,12 +268,12 @@ struct MemoryPolicy {
 struct Config {
   bool no_pivot_root = false;
   int parent_death_signal = 0;
-  std::string rootfs;                     // absolute path on the host
+  std::string rootfs;  // absolute path on the host
   std::optional<uint32_t> umask;
   bool readonlyfs = false;
-  uint64_t root_propagation = 0;          // MS_* of mount(2); 0: the default, MS_SLAVE|MS_REC
+  uint64_t root_propagation = 0;  // MS_* of mount(2); 0: the default, MS_SLAVE|MS_REC
   std::vector<Mount> mounts;
-  std::vector<Device> devices;            // nodes to create
+  std::vector<Device> devices;  // nodes to create
   std::string mount_label;
   std::string hostname;
   std::string domainname;
@@ -295,8 +295,8 @@ struct Config {
   std::optional<Seccomp> seccomp;
   bool no_new_privileges = false;
   Hooks hooks;
-  std::string version;                    // ociVersion
-  std::vector<std::string> labels;        // "key=value": annotations, and "bundle=<path>"
+  std::string version;              // ociVersion
+  std::vector<std::string> labels;  // "key=value": annotations, and "bundle=<path>"
   bool no_new_keyring = false;
   std::map<std::string, TimeOffset> time_offsets;  // "monotonic", "boottime"
   std::optional<Personality> personality;
@@ -305,8 +305,8 @@ struct Config {
   std::optional<CPUAffinity> exec_cpu_affinity;
   std::optional<IntelRdt> intel_rdt;
   std::optional<MemoryPolicy> memory_policy;
-  bool rootless_euid = false;             // made by an ordinary user
-  bool rootless_cgroups = false;          // cgroup errors are tolerated where nothing was asked for
+  bool rootless_euid = false;     // made by an ordinary user
+  bool rootless_cgroups = false;  // cgroup errors are tolerated where nothing was asked for
 
   // The value of "key=value" among the labels, or "".
   std::string label(const std::string& key) const;
@@ -323,7 +323,7 @@ struct ProcessConfig {
   uint32_t uid = 0;
   uint32_t gid = 0;
   std::vector<uint32_t> additional_gids;
-  std::optional<uint32_t> umask;          // absent: the Config's
+  std::optional<uint32_t> umask;  // absent: the Config's
   bool terminal = false;
   std::optional<uint16_t> console_width, console_height;
   // What is absent here falls back to the Config's.

@@ -1,7 +1,8 @@
 // Container: a handle to one container under a Factory's root. libcontainer's Container.
 //
 // Move-only; holds a descriptor of the state directory and reads the rest when asked, because another process may
-// change or destroy the container at any time. The destructor closes and never kills.
+// change or destroy the container at any time. The destructor closes and never kills. A handle belongs to one thread at
+// a time; other threads, like other processes, have handles of their own (Factory::load).
 #pragma once
 
 #include <sys/types.h>
@@ -39,7 +40,7 @@ struct OciState {
   std::string rootfs;
   std::string created;  // RFC 3339, UTC
   std::map<std::string, std::string> annotations;
-  std::string owner;    // user name of the state directory's owner
+  std::string owner;  // user name of the state directory's owner
 };
 // As `runc state` prints it: indented by two spaces, no newline at the end.
 std::string to_json(const OciState& state);
@@ -68,7 +69,8 @@ class Container {
   Result<std::vector<pid_t>> processes() const;
 
   // Starts a process. The first one is the container's init: it is set up completely and then waits for exec(). Later
-  // ones join the running container and run at once.
+  // ones join the running container and run at once. kConfigInvalid and kUnsupported for a Config that no plan can be
+  // made of. When the first one fails to start, nothing of the container is left.
   Result<void> start(Process& process);
   // start(), and exec() for the init process.
   Result<void> run(Process& process);
@@ -85,7 +87,8 @@ class Container {
   Result<void> signal_all(int signal_number);
   Result<void> pause();
   Result<void> resume();
-  // Removes cgroups, state and runs the poststop hooks. kContainerNotStopped when it is running.
+  // Removes cgroups, state and runs the poststop hooks. kContainerNotStopped when it is running, kContainerPaused when
+  // it is paused; success when it has been destroyed already. A created one is killed first.
   Result<void> destroy();
 
   struct Impl;

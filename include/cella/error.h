@@ -15,19 +15,19 @@
 namespace cella {
 
 enum class ErrorCode {
-  kIdInUse,               // id is already in use by a container
-  kInvalidIdFormat,       // id is not of the form [A-Za-z0-9_+.-]+
-  kContainerNotExists,    // no such container under this root
-  kContainerPaused,       // the operation needs a container that is not paused
-  kContainerNotStopped,   // the operation needs a stopped container
-  kContainerNotRunning,   // the operation needs a running (or created) container
-  kContainerNotPaused,    // resume of a container that is not paused
-  kNoProcessOps,          // the process has not been started
-  kConfigInvalid,         // the configuration breaks the specification; see Error::findings
-  kConsoleExists,         // the process already has a console
-  kSystemError,           // a system call failed; see Error::errno_value
-  kUnsupported,           // asked for something this host or this build cannot do
-  kInvalidArgument,       // a bad argument of a call (not of a config)
+  kIdInUse,              // id is already in use by a container
+  kInvalidIdFormat,      // id is not of the form [A-Za-z0-9_+.-]+
+  kContainerNotExists,   // no such container under this root
+  kContainerPaused,      // the operation needs a container that is not paused
+  kContainerNotStopped,  // the operation needs a stopped container
+  kContainerNotRunning,  // the operation needs a running (or created) container
+  kContainerNotPaused,   // resume of a container that is not paused
+  kNoProcessOps,         // the process has not been started
+  kConfigInvalid,        // the configuration breaks the specification; see Error::findings
+  kConsoleExists,        // the process already has a console
+  kSystemError,          // a system call failed; see Error::errno_value
+  kUnsupported,          // asked for something this host or this build cannot do
+  kInvalidArgument,      // a bad argument of a call (not of a config)
 };
 
 // A plain errno, for code that may not allocate. Never 0.
@@ -49,10 +49,10 @@ std::string errno_text(int errno_value);
 struct Error {
   ErrorCode code = ErrorCode::kSystemError;
   int errno_value = 0;
-  std::string message;                // the innermost sentence; empty when the errno says it all
-  std::vector<std::string> context;   // what was being done, innermost first
-  std::string hint;                   // what the user can do about it, or empty
-  std::vector<Finding> findings;      // with kConfigInvalid: everything that is wrong
+  std::string message;               // the innermost sentence; empty when the errno says it all
+  std::vector<std::string> context;  // what was being done, innermost first
+  std::string hint;                  // what the user can do about it, or empty
+  std::vector<Finding> findings;     // with kConfigInvalid: everything that is wrong
 
   Error() = default;
   Error(Errno e) : errno_value(e.value) {}  // NOLINT: implicit on purpose, so that TRY lifts an Errno

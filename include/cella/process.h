@@ -47,6 +47,10 @@ class Process {
   // exec: run even though the container is paused (the process then starts frozen).
   bool ignore_paused = false;
 
+  // Makes pipes the standard input, output and error, and returns our ends: to be closed by the caller. The other ends
+  // are closed once the process is started. libcontainer's InitializeIO; not for a terminal.
+  Result<Stdio> initialize_io();
+
   // In the caller's pid namespace. kNoProcessOps before the process is started.
   Result<pid_t> pid() const;
   // Readable when the process has ended; poll it. Owned by this object; -1 before the process is started.

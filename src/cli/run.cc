@@ -46,7 +46,8 @@ Result<int> run(Invocation& invocation, const RunOptions& options) {
 constexpr auto kOwnOptions = std::to_array<Option>({
     {"detach", "d", nullptr, "leave the container running and return", into<RunOptions, &RunOptions::detach>},
     {"keep", nullptr, nullptr, "keep the container when its program has ended", into<RunOptions, &RunOptions::keep>},
-    {"no-subreaper", nullptr, nullptr, "accepted for runc's sake: cella never is a subreaper", into<RunOptions, &RunOptions::no_subreaper>},
+    {"no-subreaper", nullptr, nullptr, "accepted for runc's sake: cella never is a subreaper",
+     into<RunOptions, &RunOptions::no_subreaper>},
 });
 constexpr auto kOptions = joined(kCreateOptions<RunOptions>, kOwnOptions, kProcessOptions<RunOptions>);
 

@@ -16,7 +16,9 @@ Result<std::string> read_config(const std::string& path) {
   return TRY(sys::read_file(file.c_str()), "reading {}", file);
 }
 
-std::string text_of(const Finding& finding) { return fmt::format("{}: {}", finding.pointer, finding.message); }
+std::string text_of(const Finding& finding) {
+  return fmt::format("{}: {}", finding.pointer, finding.message);
+}
 
 }  // namespace
 
@@ -43,7 +45,8 @@ Result<Bundle> read_bundle(const FactoryOptions& options, bool rootless, std::st
 }
 
 Result<config::ProcessConfig> bundle_process(const std::string& path) {
-  if (path.empty()) return base::fail(ErrorCode::kInvalidArgument, "the container has no bundle to take a process from");
+  if (path.empty())
+    return base::fail(ErrorCode::kInvalidArgument, "the container has no bundle to take a process from");
   std::string text = TRY(read_config(path));
   oci::Spec spec = TRY(oci::parse_spec(text), "{}/config.json", path);
   if (!spec.process) return config::ProcessConfig{};

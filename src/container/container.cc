@@ -5,8 +5,9 @@
 
 #include "base/result.h"
 #include "base/scope_exit.h"
-#include "container/container_impl.h"
 #include "container/bundle.h"
+#include "container/container_impl.h"
+#include "container/process_impl.h"
 #include "plan/print.h"
 #include "sys/process.h"
 
@@ -37,19 +38,24 @@ cgroup::Manager Container::Impl::cgroups() const {
 
 Result<Status> Container::Impl::status() const {
   if (!init_is_alive()) return Status::kStopped;
-  if (directory.has_fifo()) return Status::kCreated;
-  return TRY(cgroups().frozen()) ? Status::kPaused : Status::kRunning;
+  if (TRY(cgroups().frozen())) return Status::kPaused;
+  return directory.has_fifo() ? Status::kCreated : Status::kRunning;
 }
 
 // --- the handle
 
 const char* status_name(Status status) {
   switch (status) {
-    case Status::kCreated: return "created";
-    case Status::kRunning: return "running";
-    case Status::kPausing: return "pausing";
-    case Status::kPaused: return "paused";
-    case Status::kStopped: return "stopped";
+    case Status::kCreated:
+      return "created";
+    case Status::kRunning:
+      return "running";
+    case Status::kPausing:
+      return "pausing";
+    case Status::kPaused:
+      return "paused";
+    case Status::kStopped:
+      return "stopped";
   }
   return "";
 }
@@ -62,9 +68,15 @@ Container::~Container() {
   if (impl_ && impl_->reserved) (void)impl_->directory.remove();
 }
 
-const std::string& Container::id() const { return impl_->id(); }
-const config::Config& Container::config() const { return impl_->config; }
-Result<Status> Container::status() const { return impl_->status(); }
+const std::string& Container::id() const {
+  return impl_->id();
+}
+const config::Config& Container::config() const {
+  return impl_->config;
+}
+Result<Status> Container::status() const {
+  return impl_->status();
+}
 
 Result<OciState> Container::oci_state() const {
   OciState result;
@@ -88,7 +100,9 @@ Result<OciState> Container::oci_state() const {
   return result;
 }
 
-Result<std::string> Container::state_json() const { return impl_->directory.read_state(); }
+Result<std::string> Container::state_json() const {
+  return impl_->directory.read_state();
+}
 
 Result<std::vector<pid_t>> Container::processes() const {
   cgroup::Manager cgroups = impl_->cgroups();
@@ -99,16 +113,20 @@ Result<std::vector<pid_t>> Container::processes() const {
 }
 
 Result<void> Container::start(Process& process) {
-  if (!impl_->state) return container::start_init(*impl_, process, true);
-  return container::start_further(*impl_, process);
+  TRY(impl_->state ? container::start_further(*impl_, process) : container::start_init(*impl_, process, true));
+  process.impl().pipes = {};
+  return {};
 }
 
 Result<void> Container::run(Process& process) {
-  if (!impl_->state) return container::start_init(*impl_, process, false);
-  return container::start_further(*impl_, process);
+  TRY(impl_->state ? container::start_further(*impl_, process) : container::start_init(*impl_, process, false));
+  process.impl().pipes = {};
+  return {};
 }
 
-Result<void> Container::exec() { return container::release_init(*impl_); }
+Result<void> Container::exec() {
+  return container::release_init(*impl_);
+}
 
 Result<config::ProcessConfig> Container::default_process() const {
   return container::bundle_process(impl_->config.label("bundle"));
@@ -169,7 +187,11 @@ Result<void> Container::destroy() {
     return impl_->directory.remove();
   }
   if (!impl_->state) return {};  // its start failed and took everything back
-  TRY(impl_->directory.lock());
+  Result<void> locked = impl_->directory.lock();
+  // Destroyed already, by somebody else.
+  if (!locked && locked.error().code == ErrorCode::kContainerNotExists) return {};
+  TRY(std::move(locked));
+  base::ScopeExit unlock([&] { impl_->directory.unlock(); });
   Status now = TRY(impl_->status());
   if (now == Status::kCreated) {
     // Nobody's program runs in it yet.
@@ -178,7 +200,8 @@ Result<void> Container::destroy() {
     constexpr int kTimeoutMs = 10'000;
     (void)sys::wait_readable(init.get(), kTimeoutMs);
   } else if (now != Status::kStopped) {
-    return base::fail(ErrorCode::kContainerNotStopped, "container {} is not stopped: it is {}", id(), status_name(now));
+    return base::fail(now == Status::kPaused ? ErrorCode::kContainerPaused : ErrorCode::kContainerNotStopped,
+                      "container {} is not stopped: it is {}", id(), status_name(now));
   }
   return container::remove_container(*impl_);
 }

@@ -21,8 +21,8 @@ struct Container::Impl {
   std::shared_ptr<const FactoryOptions> options;  // root is set
   container::StateDirectory directory;
   config::Config config;
-  std::optional<config::State> state;             // absent: nothing has been started yet
-  bool reserved = false;                          // made by this handle's Factory::create; not complete yet
+  std::optional<config::State> state;  // absent: nothing has been started yet
+  bool reserved = false;               // made by this handle's Factory::create; not complete yet
 
   void warn(std::string_view text) const {
     if (options->on_warning) options->on_warning(text);

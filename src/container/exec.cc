@@ -42,7 +42,8 @@ Result<plan::Built> plan_further(const Container::Impl& container, const Process
   options.wait_for_start = false;
   options.console_socket = process.keep_console || !process.console_socket.empty();
   options.extra_files = static_cast<uint32_t>(process.extra_files.size());
-  return plan::build_exec(container.config, process.config, facts, options);
+  config::ProcessConfig own = grantable(process.config, container.config, container.options->on_warning);
+  return plan::build_exec(container.config, own, facts, options);
 }
 
 Result<void> start_further(Container::Impl& container, Process& process) {
@@ -52,7 +53,8 @@ Result<void> start_further(Container::Impl& container, Process& process) {
   sys::FileDescriptor init = TRY(container.open_init());
   cgroup::Manager cgroups = container.cgroups();
   if (!process.ignore_paused && TRY(cgroups.frozen())) {
-    return base::fail(ErrorCode::kContainerPaused, "cannot exec in a paused container (use --ignore-paused to override)");
+    return base::fail(ErrorCode::kContainerPaused,
+                      "cannot exec in a paused container (use --ignore-paused to override)");
   }
   cgroup::Join join = TRY(cgroups.open_join(sub_paths(process.sub_cgroup)), "opening the container's cgroup");
   cgroup::Layout no_layout;

@@ -42,6 +42,13 @@ Result<Container> load_from(const std::shared_ptr<const FactoryOptions>& options
   return Container(std::move(impl));
 }
 
+Result<void> check_supported(const config::Config& config) {
+  if (!config.cgroups.systemd) return {};
+  Error error(ErrorCode::kUnsupported, "the systemd cgroup driver is not supported yet");
+  error.hint = "leave out --systemd-cgroup: cgroups are made through the filesystem then";
+  return std::unexpected(std::move(error));
+}
+
 // Kills what runs in it and waits for the end of it.
 Result<void> kill_container(Container& container) {
   Container::Impl& impl = container.impl();
@@ -60,7 +67,11 @@ Result<void> kill_container(Container& container) {
 
 struct Factory::Impl {
   std::shared_ptr<const FactoryOptions> options;
-  bool rootless = false;
+
+  // Looked at only where it matters: most commands have nothing to do with it.
+  bool rootless() const {
+    return options->rootless ? *options->rootless : ::geteuid() != 0 || !container::is_privileged();
+  }
 };
 
 std::string default_root() {
@@ -74,7 +85,6 @@ std::string default_root() {
 
 Factory::Factory(FactoryOptions options) : impl_(std::make_unique<Impl>()) {
   options.root = options.root.empty() ? default_root() : absolute(options.root);
-  impl_->rootless = options.rootless ? *options.rootless : ::geteuid() != 0 || !container::is_privileged();
   impl_->options = std::make_shared<const FactoryOptions>(std::move(options));
 }
 Factory::Factory(Factory&&) noexcept = default;
@@ -82,14 +92,16 @@ Factory& Factory::operator=(Factory&&) noexcept = default;
 Factory::~Factory() = default;
 
 Result<Bundle> Factory::load_bundle(std::string_view id, std::string_view path, const BundleOptions& options) const {
-  return container::read_bundle(*impl_->options, impl_->rootless, id, std::string(path), options);
+  return container::read_bundle(*impl_->options, impl_->rootless(), id, std::string(path), options);
 }
 
 Result<Container> Factory::create(std::string_view id, config::Config config) {
+  TRY(check_supported(config));
   auto impl = std::make_unique<Container::Impl>();
   impl->directory = TRY(StateDirectory::create(impl_->options->root, id));
   impl->options = impl_->options;
   impl->config = std::move(config);
+  if (impl->config.version.empty()) impl->config.version = oci_version();
   impl->reserved = true;
   return Container(std::move(impl));
 }
@@ -116,6 +128,7 @@ Result<std::vector<OciState>> Factory::list() const {
 
 Result<PlanText> Factory::plan_create(std::string_view id, const config::Config& config, const Process& process) const {
   TRY(container::check_id(id));
+  TRY(check_supported(config));
   std::string name(id);
   cgroup::Layout layout = TRY(cgroup::detect(), "looking for cgroups");
   cgroup::Paths paths = TRY(cgroup::container_paths(layout, config.cgroups, name), "linux.cgroupsPath");
@@ -128,7 +141,8 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   options.id = name;
   options.console_socket = process.keep_console || !process.console_socket.empty();
   options.extra_files = static_cast<uint32_t>(process.extra_files.size());
-  plan::Built built = TRY(plan::build_create(config, process.config, facts, options));
+  config::ProcessConfig grantable = container::grantable(process.config, config, impl_->options->on_warning);
+  plan::Built built = TRY(plan::build_create(config, grantable, facts, options));
   return PlanText{plan::to_text(built.plan), plan::to_json(built.plan)};
 }
 
@@ -139,7 +153,13 @@ Result<void> Factory::destroy(std::string_view id, bool force) {
     return std::unexpected(std::move(opened).error());
   }
   StateDirectory directory = std::move(*opened);
-  Result<void> locked = directory.lock();
+  constexpr int kLockTimeoutMs = 10'000;
+  Result<void> locked = directory.lock(force ? 0 : kLockTimeoutMs);
+  if (!locked && force && locked.error().code != ErrorCode::kContainerNotExists) {
+    // A start whose hook hangs lets go when init dies.
+    if (Result<Container> container = load(id)) (void)kill_container(*container);
+    locked = directory.lock(kLockTimeoutMs);
+  }
   if (!locked) {
     if (force && locked.error().code == ErrorCode::kContainerNotExists) return {};
     return locked;
@@ -147,7 +167,8 @@ Result<void> Factory::destroy(std::string_view id, bool force) {
   Result<std::string> state = directory.read_state();
   if (!state) {
     // Half made, and whoever made it is gone: we have its lock.
-    if (state.error().code != ErrorCode::kContainerNotExists || !force) return std::unexpected(std::move(state).error());
+    if (state.error().code != ErrorCode::kContainerNotExists || !force)
+      return std::unexpected(std::move(state).error());
     return container::remove_remains(directory);
   }
   Container container = TRY(load_from(impl_->options, std::move(directory)));
@@ -175,8 +196,14 @@ std::optional<uint64_t> capability_bit(std::string_view name) {
   return uint64_t{1} << *number;
 }
 
-const char* version() { return CELLA_VERSION; }
-const char* oci_version() { return oci::kSpecVersion; }
-const char* commit() { return CELLA_COMMIT; }
+const char* version() {
+  return CELLA_VERSION;
+}
+const char* oci_version() {
+  return oci::kSpecVersion;
+}
+const char* commit() {
+  return CELLA_COMMIT;
+}
 
 }  // namespace cella

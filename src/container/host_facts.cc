@@ -4,6 +4,7 @@
 
 #include "base/result.h"
 #include "bpf/seccomp.h"
+#include "config/capabilities.h"
 #include "sys/file.h"
 
 namespace cella::container {
@@ -14,7 +15,9 @@ bool kernel_has_apparmor() {
   return enabled && enabled->starts_with('Y');
 }
 
-bool kernel_has_selinux() { return sys::stat_at(sys::kCurrentDirectory, "/sys/fs/selinux/enforce").has_value(); }
+bool kernel_has_selinux() {
+  return sys::stat_at(sys::kCurrentDirectory, "/sys/fs/selinux/enforce").has_value();
+}
 
 bpf::SeccompPolicy policy_of(const config::Seccomp& seccomp) {
   bpf::SeccompPolicy policy;
@@ -39,21 +42,45 @@ static_assert(static_cast<int>(bpf::SeccompAction::kNotify) == static_cast<int>(
 static_assert(static_cast<int>(bpf::SeccompOperator::kMaskedEqual) ==
               static_cast<int>(config::SeccompOperator::kMaskedEqual));
 
+// Can this cgroup be made? It, or what of its path exists, is writable.
+bool can_be_made(std::string path) {
+  while (::access(path.c_str(), F_OK) != 0) {
+    size_t slash = path.find_last_of('/');
+    if (slash == std::string::npos || slash == 0) return false;
+    path.resize(slash);
+  }
+  return ::access(path.c_str(), W_OK) == 0;
+}
+
+// An ordinary user's container stays in the caller's cgroups where it cannot have its own; then it sees those.
+cgroup::Paths shown_paths(const config::Config& config, const cgroup::Layout& layout, cgroup::Paths paths) {
+  if (!config.rootless_cgroups) return paths;
+  for (const cgroup::Hierarchy& hierarchy : layout.hierarchies) {
+    auto path = paths.find(hierarchy.controllers[0]);
+    if (path != paths.end() && !can_be_made(path->second)) path->second = hierarchy.own_directory();
+  }
+  return paths;
+}
+
 }  // namespace
 
 bool is_privileged() {
   if (::geteuid() != 0) return false;
-  SysResult<std::string> map = sys::read_file("/proc/self/uid_map");
-  // "         0          0 4294967295"
-  return map && map->find("4294967295") != std::string::npos && map->find('\n') + 1 == map->size();
+  // A process does not come back from a user namespace: asked once.
+  static const bool initial = [] {
+    SysResult<std::string> map = sys::read_file("/proc/self/uid_map");
+    // "         0          0 4294967295"
+    return map && map->find("4294967295") != std::string::npos && map->find('\n') + 1 == map->size();
+  }();
+  return initial;
 }
 
-Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layout& layout,
-                               const cgroup::Paths& paths, std::vector<std::string>* warnings) {
+Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layout& layout, const cgroup::Paths& paths,
+                               std::vector<std::string>* warnings) {
   plan::Facts facts;
   facts.privileged = is_privileged();
   facts.cgroup_v2 = layout.kind == cgroup::Layout::kV2;
-  for (cgroup::MountEntry& entry : cgroup::mount_entries(layout, paths)) {
+  for (cgroup::MountEntry& entry : cgroup::mount_entries(layout, shown_paths(config, layout, paths))) {
     facts.cgroup_mounts.push_back(
         {std::move(entry.name), std::move(entry.path), std::move(entry.options), std::move(entry.aliases)});
   }
@@ -69,6 +96,21 @@ Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layou
     blob.listener = program.wants_listener;
   }
   return facts;
+}
+
+config::ProcessConfig grantable(const config::ProcessConfig& process, const config::Config& config,
+                                const std::function<void(std::string_view)>& on_warning) {
+  config::ProcessConfig result = process;
+  if (!result.capabilities) result.capabilities = config.capabilities;
+  if (!result.capabilities) return result;
+  config::Capabilities& sets = *result.capabilities;
+  const uint64_t refused = sets.ambient & ~(sets.permitted & sets.inheritable);
+  sets.ambient &= ~refused;
+  if (refused == 0 || !on_warning) return result;
+  std::string names;
+  for (const std::string& name : config::capability_names(refused)) names += (names.empty() ? "" : ", ") + name;
+  on_warning(fmt::format("not ambient, because not permitted and inheritable as well: {}", names));
+  return result;
 }
 
 }  // namespace cella::container

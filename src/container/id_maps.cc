@@ -12,12 +12,6 @@
 namespace cella::container {
 namespace {
 
-std::string text_of(const std::vector<config::IDMap>& maps) {
-  std::string text;
-  for (const config::IDMap& map : maps) text += fmt::format("{} {} {}\n", map.container_id, map.host_id, map.size);
-  return text;
-}
-
 std::string find_tool(const std::string& configured, const char* name) {
   if (!configured.empty()) return configured;
   const char* path = std::getenv("PATH");
@@ -31,7 +25,8 @@ std::string find_tool(const std::string& configured, const char* name) {
   return {};
 }
 
-Result<void> run_tool(const std::string& configured, const char* name, pid_t pid, const std::vector<config::IDMap>& maps) {
+Result<void> run_tool(const std::string& configured, const char* name, pid_t pid,
+                      const std::vector<config::IDMap>& maps) {
   std::string path = find_tool(configured, name);
   if (path.empty()) {
     Error error(ErrorCode::kSystemError, fmt::format("{} is not in $PATH", name), EPERM);
@@ -61,7 +56,7 @@ Result<void> write_map(pid_t pid, const char* file, const std::vector<config::ID
     // An ordinary user may map a group only when setgroups(2) cannot be used to lose one.
     TRY(sys::write_file(fmt::format("/proc/{}/setgroups", pid).c_str(), "deny"), "writing /proc/{}/setgroups", pid);
   }
-  SysResult<void> written = sys::write_file(path.c_str(), text_of(maps));
+  SysResult<void> written = sys::write_file(path.c_str(), id_map_text(maps));
   if (written) return {};
   if (written.error().value != EPERM) TRY(written, "writing {}", path);
   return run_tool(tool, tool_name, pid, maps);
@@ -72,6 +67,12 @@ bool is_own_only(const std::vector<config::IDMap>& maps, int64_t own) {
 }
 
 }  // namespace
+
+std::string id_map_text(const std::vector<config::IDMap>& maps) {
+  std::string text;
+  for (const config::IDMap& map : maps) text += fmt::format("{} {} {}\n", map.container_id, map.host_id, map.size);
+  return text;
+}
 
 Result<void> write_id_maps(pid_t pid, const std::vector<config::IDMap>& uids, const std::vector<config::IDMap>& gids,
                            const IdMapTools& tools) {

@@ -17,6 +17,9 @@ struct IdMapTools {
   std::string newgidmap;
 };
 
+// As uid_map and gid_map of procfs want them: a line each.
+std::string id_map_text(const std::vector<config::IDMap>& maps);
+
 // Directly where the kernel allows it (with the capabilities, or a single map of the caller's own id, for which
 // setgroups(2) is given up), else through the tools.
 Result<void> write_id_maps(pid_t pid, const std::vector<config::IDMap>& uids, const std::vector<config::IDMap>& gids,

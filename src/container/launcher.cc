@@ -5,10 +5,12 @@
 #include <linux/mount.h>
 #include <linux/nsfs.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 
 #include "base/result.h"
@@ -119,8 +121,19 @@ SysResult<FileDescriptor> place_above(int fd, int lowest) {
   return FileDescriptor(copy);
 }
 
+// Asked here, while init is busy, and not by init itself: the program is to start with default dispositions, and 64
+// calls for what is nearly always nothing would delay it.
+uint64_t ignored_signals() {
+  uint64_t mask = 0;
+  for (int signal = 1; signal <= 64; ++signal) {
+    struct sigaction action;
+    if (::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) mask |= uint64_t{1} << (signal - 1);
+  }
+  return mask;
+}
+
 SysResult<void> answer(int socket, SyncPoint point, std::span<const int> fds = {}) {
-  LauncherMessage message = {point, static_cast<uint32_t>(fds.size())};
+  LauncherMessage message = {point, static_cast<uint32_t>(fds.size()), ignored_signals()};
   return sys::send_message(socket, {reinterpret_cast<const char*>(&message), sizeof message}, fds);
 }
 
@@ -203,13 +216,26 @@ class Conversation {
         return {};
       }
       case SyncPoint::kReady: {
+        TRY(limit_init());
         std::vector<int> fds = TRY(handler_.ready(child_.pid));
-        TRY(answer(socket_.get(), message.point, fds), "answering init");
+        if (launch_.built.ready_waits) TRY(answer(socket_.get(), message.point, fds), "answering init");
         ready_ = true;
         return {};
       }
     }
     return base::fail(ErrorCode::kSystemError, "init stopped at an unknown point");
+  }
+
+  Result<void> limit_init() {
+    for (const plan::Step& step : launch_.built.plan.steps()) {
+      if (step.op != Op::kLimitInit) continue;
+      const rlimit limit = {step.args[1], step.args[2]};
+      auto resource = static_cast<__rlimit_resource>(step.args[0]);
+      if (::prlimit(child_.pid, resource, &limit, nullptr) < 0) {
+        return base::fail_errno(errno, "{}", launch_.built.plan.string(step.about));
+      }
+    }
+    return {};
   }
 
   Launch& launch_;

@@ -3,6 +3,8 @@
 
 #include <cella/process.h>
 
+#include <array>
+
 #include "sys/fd.h"
 
 namespace cella {
@@ -10,7 +12,8 @@ namespace cella {
 struct Process::Impl {
   pid_t pid = 0;
   sys::FileDescriptor pidfd;
-  sys::FileDescriptor console;  // the terminal's master, with keep_console
+  sys::FileDescriptor console;               // the terminal's master, with keep_console
+  std::array<sys::FileDescriptor, 3> pipes;  // its ends of initialize_io()'s, until it is started
   bool waited = false;
 };
 

@@ -99,7 +99,7 @@ Result<void> run_to_end(const Spawn& spawn) {
   if (spawn.env) env = pointers(*spawn.env);
 
   Child child = {spawn.path.c_str(), spawn.directory.c_str(), args.data(), spawn.env ? env.data() : environ,
-                 input.get(), write_end.get(), nullptr, 0};
+                 input.get(),        write_end.get(),         nullptr,     0};
   sys::CloneResult process;
   {
     sys::SignalBlock block;

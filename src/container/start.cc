@@ -49,7 +49,8 @@ class Start {
     options.wait_for_start = wait_;
     options.console_socket = process_.keep_console || !process_.console_socket.empty();
     options.extra_files = static_cast<uint32_t>(process_.extra_files.size());
-    plan::Built built = TRY(plan::build_create(config_, process_.config, facts, options));
+    config::ProcessConfig process = grantable(process_.config, config_, container_.options->on_warning);
+    plan::Built built = TRY(plan::build_create(config_, process, facts, options));
     TRY(container_.directory.write_journal(paths));
     Result<void> started = launch_with(built);
     if (!started) {
@@ -58,8 +59,8 @@ class Start {
       (void)manager_->destroy();
       // runtime.md, "Lifecycle": what fails after the first hook goes on with the poststop hooks.
       if (hooks_have_run_) {
-        container_.warn_all(run_all_hooks(config_.hooks.poststop, "poststop",
-                                          hook_state(config_, container_.id(), "stopped", 0)));
+        container_.warn_all(
+            run_all_hooks(config_.hooks.poststop, "poststop", hook_state(config_, container_.id(), "stopped", 0)));
       }
     }
     return started;
@@ -98,9 +99,13 @@ class Start {
       for (const sys::FileDescriptor& tasks : join.tasks) fds.push_back(tasks.get());
       return fds;
     };
-    handler.meanwhile = [&](pid_t pid) { return prepare_record(pid); };
+    handler.meanwhile = [&](pid_t pid) -> Result<void> {
+      TRY(prepare_record(pid));
+      // An init that does not wait at kReady must be on record before.
+      return built.ready_waits ? Result<void>() : container_.directory.commit_state();
+    };
     handler.namespaces = [&](pid_t pid) { return run_runtime_hooks(pid); };
-    handler.ready = [&](pid_t pid) { return record(pid); };
+    handler.ready = [&](pid_t pid) { return record(pid, built.ready_waits); };
     Result<Launched> launched = launch(std::move(request), handler);
     if (!launched) return std::unexpected(std::move(launched).error());
     Process::Impl& started = process_.impl();
@@ -126,7 +131,8 @@ class Start {
     state.pid = inner_pid(pid);
     for (const char* status : {"creating", "created"}) {
       state.status = status;
-      documents_.push_back(TRY(sys::memory_file("cella-state", oci::to_json(state), false), "writing the hooks' state"));
+      documents_.push_back(
+          TRY(sys::memory_file("cella-state", oci::to_json(state), false), "writing the hooks' state"));
       documents.push_back(documents_.back().get());
     }
     return documents;
@@ -136,7 +142,8 @@ class Start {
     config::State& state = state_.emplace();
     state.id = container_.id();
     state.init_process_pid = pid;
-    state.init_process_start = TRY(sys::process_stat(pid), "reading the start time of process {}", pid).start_time;
+    state.init_process_start = TRY(sys::process_stat(pid), "reading the start time of process {}", pid)
+    .start_time;
     timespec now;
     ::clock_gettime(CLOCK_REALTIME, &now);
     state.created = config::rfc3339(now);
@@ -146,15 +153,16 @@ class Start {
     for (int type = 0; type < config::kNamespaceTypeCount; ++type) {
       auto kind = static_cast<NamespaceType>(type);
       if (kind == NamespaceType::kTime && !config_.namespaces.contains(kind)) continue;
-      state.namespace_paths[config::namespace_key(kind)] = fmt::format("/proc/{}/ns/{}", pid, config::namespace_file(kind));
+      state.namespace_paths[config::namespace_key(kind)] =
+          fmt::format("/proc/{}/ns/{}", pid, config::namespace_file(kind));
     }
     return container_.directory.prepare_state(config::to_json(state));
   }
 
   // From here on the container exists for others.
-  Result<std::vector<int>> record(pid_t pid) {
+  Result<std::vector<int>> record(pid_t pid, bool ready_waits) {
     if (!state_) TRY(prepare_record(pid));
-    TRY(container_.directory.commit_state());
+    if (ready_waits) TRY(container_.directory.commit_state());
     container_.state = std::move(state_);
     return listener_.describe(config_, container_.id(), "creating", pid);
   }
@@ -197,6 +205,8 @@ Result<void> start_init(Container::Impl& container, Process& process, bool wait_
     return started;
   }
   container.reserved = false;
+  // Complete: from here on others may change it, however long this handle lives.
+  base::ScopeExit unlock([&] { container.directory.unlock(); });
   if (wait_for_start) return {};
   Result<void> hooks = run_poststart(container);
   if (!hooks) kill_init(container);
@@ -210,27 +220,32 @@ Result<void> release_init(Container::Impl& container) {
   Result<sys::FileDescriptor> init = container.open_init();
   if (!init) return base::fail(ErrorCode::kContainerNotRunning, "cannot start a container that has stopped");
   if (!fifo) return base::fail(ErrorCode::kContainerNotRunning, "cannot start an already running container");
+  if (TRY(container.cgroups().frozen())) {
+    return base::fail(ErrorCode::kContainerPaused, "cannot start a container in the paused state");
+  }
 
-  // See plan/layout.h: a page of fill, the byte that init was waiting to write, then its end or an error.
+  // See plan/layout.h: a page of fill, the byte that init was waiting to write, then its end or an error. An init of
+  // runc's was waiting for a reader, and writes the byte alone.
   std::string content;
+  size_t fill = plan::kFifoFill;
   for (;;) {
     pollfd fds[2] = {{fifo.get(), POLLIN, 0}, {init->get(), POLLIN, 0}};
     if (::poll(fds, 2, -1) < 0 && errno != EINTR) return base::fail_errno(errno, "waiting for init");
     char buffer[8192];
     ssize_t n = fds[0].revents != 0 ? ::read(fifo.get(), buffer, sizeof buffer) : -1;
+    if (n > 0 && content.empty() && buffer[0] != '\0') fill = 0;
     if (n > 0) content.append(buffer, static_cast<size_t>(n));
-    if (n == 0 && content.size() > plan::kFifoFill) break;
-    if (n <= 0 && fds[1].revents != 0) break;
+    if (n == 0 || (n < 0 && fds[1].revents != 0)) break;
   }
   TRY(container.directory.remove_fifo());
-  constexpr size_t kPreamble = plan::kFifoFill + 1;
-  if (content.size() >= kPreamble + sizeof(plan::InitMessage)) {
+  const size_t preamble = fill + 1;
+  if (content.size() >= preamble + sizeof(plan::InitMessage)) {
     plan::InitMessage message;
-    std::memcpy(&message, content.data() + kPreamble, sizeof message);
+    std::memcpy(&message, content.data() + preamble, sizeof message);
     std::string text(message.detail, ::strnlen(message.detail, sizeof message.detail));
     return std::unexpected(Error(ErrorCode::kSystemError, std::move(text), message.errno_value));
   }
-  if (content.size() < kPreamble) {
+  if (content.size() < preamble) {
     return base::fail(ErrorCode::kSystemError, "init ended before it could execute the program");
   }
   Result<void> hooks = run_poststart(container);

@@ -25,8 +25,8 @@ std::unexpected<Error> not_exists(std::string_view id) {
 }
 
 bool is_id_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+' || c == '-' ||
-         c == '.';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+' ||
+         c == '-' || c == '.';
 }
 
 }  // namespace
@@ -89,7 +89,9 @@ Result<void> StateDirectory::lock(int timeout_ms) {
   return {};
 }
 
-void StateDirectory::unlock() { (void)::flock(fd_.get(), LOCK_UN); }
+void StateDirectory::unlock() {
+  (void)::flock(fd_.get(), LOCK_UN);
+}
 
 Result<void> StateDirectory::write_journal(const std::map<std::string, std::string>& cgroup_paths) {
   std::string text;
@@ -117,7 +119,8 @@ Result<std::map<std::string, std::string>> StateDirectory::read_journal() const 
 
 Result<void> StateDirectory::prepare_state(std::string_view json) {
   constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW;
-  sys::FileDescriptor file = TRY(sys::open_at(fd_.get(), kNewState, kFlags, 0600), "creating the state of container {}", id_);
+  sys::FileDescriptor file =
+      TRY(sys::open_at(fd_.get(), kNewState, kFlags, 0600), "creating the state of container {}", id_);
   TRY(sys::write_all(file.get(), json), "writing the state of container {}", id_);
   return {};
 }
@@ -146,7 +149,9 @@ Result<sys::FileDescriptor> StateDirectory::open_fifo() const {
   return TRY(std::move(fifo), "opening {} of container {}", kFifo, id_);
 }
 
-bool StateDirectory::has_fifo() const { return sys::stat_at(fd_.get(), kFifo, AT_SYMLINK_NOFOLLOW).has_value(); }
+bool StateDirectory::has_fifo() const {
+  return sys::stat_at(fd_.get(), kFifo, AT_SYMLINK_NOFOLLOW).has_value();
+}
 
 Result<void> StateDirectory::remove_fifo() {
   TRY(sys::unlink_at(fd_.get(), kFifo), "removing {} of container {}", kFifo, id_);
@@ -176,7 +181,8 @@ std::string StateDirectory::owner() const {
       size_t password = name == line.npos ? line.npos : line.find(':', name + 1);
       if (password == line.npos) continue;
       std::string_view rest = line.substr(password + 1);
-      if (rest.starts_with(uid) && rest.size() > uid.size() && rest[uid.size()] == ':') return std::string(line.substr(0, name));
+      if (rest.starts_with(uid) && rest.size() > uid.size() && rest[uid.size()] == ':')
+        return std::string(line.substr(0, name));
     }
   }
   return uid;

@@ -86,7 +86,8 @@ long do_ambient_set(Context&, const Step& s) {
   for (unsigned long capability = 0; capability < 64; ++capability) {
     if ((s.args[0] >> capability & 1) == 0) continue;
     long error = sys(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0);
-    // One that is not both permitted and inheritable, capabilities(7): runc goes on without it, and configs count on that.
+    // One that is not both permitted and inheritable, capabilities(7): runc goes on without it, and configs count on
+    // that.
     if (error < 0 && error != -EPERM) return error;
   }
   return 0;

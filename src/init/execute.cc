@@ -143,13 +143,13 @@ long do_close_descriptors(Context& c, const Step& s) {
     // The lowest descriptor to keep that is not below `next`.
     unsigned keep = ~0u;
     auto consider = [&](int fd) {
-      if (fd >= 0 && static_cast<unsigned>(fd) >= next && static_cast<unsigned>(fd) < keep) keep = static_cast<unsigned>(fd);
+      if (fd >= 0 && static_cast<unsigned>(fd) >= next && static_cast<unsigned>(fd) < keep)
+        keep = static_cast<unsigned>(fd);
     };
     consider(c.sync_fd);
     consider(c.fifo_fd);
-    consider(c.slot(s.args[0]));
-    consider(c.slot(s.args[1]));
-    for (uint64_t i = 0; i < s.args[3]; ++i) consider(c.slot(s.args[2] + i));
+    for (int i = 0; i < 3; ++i) consider(c.slot(s.args[i]));
+    for (uint64_t i = 0; i < s.args[4]; ++i) consider(c.slot(s.args[3] + i));
     if (keep > next) {
       long error = sys(SYS_close_range, next, keep == ~0u ? ~0u : keep - 1, 0);
       if (error < 0) return error;

@@ -4,10 +4,10 @@
 // sealed memory file with the plan's descriptor number as its only argument.
 #include <linux/close_range.h>
 #include <linux/errno.h>
+#include <linux/fcntl.h>
 #include <linux/mman.h>
 #include <linux/prctl.h>
 #include <linux/stat.h>
-#include <linux/fcntl.h>
 
 #include "init/context.h"
 
@@ -27,6 +27,7 @@ struct Entry {
 constexpr Entry kEntries[] = {
     {Op::kNoDumpable, do_no_dumpable},
     {Op::kSync, do_sync},
+    {Op::kTell, do_tell},
     {Op::kJoinCgroups, do_join_cgroups},
     {Op::kSetns, do_setns},
     {Op::kFork, do_fork},
@@ -85,7 +86,7 @@ constexpr Entry kEntries[] = {
     {Op::kPlaceDescriptors, do_place_descriptors},
     {Op::kExecute, do_execute},
 };
-constexpr int kLaunchers = 4;
+constexpr int kLaunchers = 5;
 static_assert(sizeof kEntries / sizeof kEntries[0] + kLaunchers == static_cast<size_t>(Op::kCount));
 
 Handler handler_of(Op op) {
@@ -116,20 +117,6 @@ bool map_plan(Context& c, int fd) {
          c.pool()[header.pool_size - 1] == '\0' && header.slot_count <= plan::kMaxSlots;
 }
 
-void reset_signals() {
-  struct {
-    void (*handler)(int);
-    unsigned long flags;
-    void (*restorer)();
-    unsigned long mask;
-  } action = {};
-  constexpr int kKill = 9, kStop = 19, kLast = 64;
-  for (int signal = 1; signal <= kLast; ++signal)
-    if (signal != kKill && signal != kStop) sys(SYS_rt_sigaction, signal, &action, 0, 8);
-  unsigned long none = 0;
-  sys(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &none, 0, 8);
-}
-
 }  // namespace
 
 extern "C" [[noreturn]] void init_main(long* stack) {
@@ -141,7 +128,8 @@ extern "C" [[noreturn]] void init_main(long* stack) {
   sys(SYS_prctl, PR_SET_NAME, "cella-init", 0, 0, 0);
   sys(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
   sys(SYS_close, parse_number(argv[1]));
-  reset_signals();
+  unsigned long no_signals = 0;
+  sys(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &no_signals, 0, 8);
   sys(SYS_umask, 0);
   for (; c.step < c.plan->step_count; ++c.step) {
     const Step& step = c.steps()[c.step];

@@ -116,8 +116,10 @@ class MountList {
         if (dash && previous == '-' && separator == 0 && field >= kOptional) separator = field;
         ++field;
       } else {
-        if (previous == ' ') dash = c == '-';
-        else if (previous == '-') dash = false;
+        if (previous == ' ')
+          dash = c == '-';
+        else if (previous == '-')
+          dash = false;
         if (field == kPoint) point.add(&c, 1);
         if (separator != 0 && field == separator + 1) type.add(&c, 1);
       }
@@ -175,7 +177,9 @@ long hide_host_mounts(Context& c, const char* root, bool& changed) {
   return error;
 }
 
-bool is_missing(long error) { return error == -ENOENT || error == -ENOTDIR; }
+bool is_missing(long error) {
+  return error == -ENOENT || error == -ENOTDIR;
+}
 
 }  // namespace
 
@@ -195,7 +199,8 @@ long do_symlink(Context& c, const Step& s) {
   return error == -EEXIST ? 0 : error;
 }
 
-// /dev is opened without following links: an image whose /dev is one must not get nodes made elsewhere (CVE-2026-41579).
+// /dev is opened without following links: an image whose /dev is one must not get nodes made elsewhere
+// (CVE-2026-41579).
 long do_make_node(Context& c, const Step& s) {
   const char* path = c.string(s.args[0]);
   const char* name = nullptr;
@@ -222,7 +227,9 @@ long do_make_node(Context& c, const Step& s) {
   return error;
 }
 
-long do_bind_device(Context& c, const Step& s) { return bind_device(c, c.string(s.args[0]), c.string(s.args[1])); }
+long do_bind_device(Context& c, const Step& s) {
+  return bind_device(c, c.string(s.args[0]), c.string(s.args[1]));
+}
 
 // pivot_root(2), "pivot_root(".", ".")": the old root is stacked on the new one and detached at once.
 long do_pivot(Context& c, const Step&) {
@@ -282,8 +289,8 @@ long do_remount_attributes(Context& c, const Step& s) {
   if (fd < 0) return fd;
   mount_attr attributes = {};
   attributes.attr_set = s.args[1];
-  long error = sys(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | (s.args[2] ? AT_RECURSIVE : 0), &attributes,
-                   sizeof attributes);
+  long error =
+      sys(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | (s.args[2] ? AT_RECURSIVE : 0), &attributes, sizeof attributes);
   sys(SYS_close, fd);
   return error;
 }

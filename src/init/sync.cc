@@ -36,13 +36,33 @@ void fail(Context& c, long error) {
   leave(1);
 }
 
-long sync_point(Context& c, SyncPoint point, uint32_t first, uint32_t count) {
+namespace {
+
+// What is not ignored has its default disposition since we were executed.
+void stop_ignoring(uint64_t signals) {
+  struct {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)();
+    unsigned long mask;
+  } action = {};
+  for (int signal = 1; signals != 0; ++signal, signals >>= 1)
+    if (signals & 1) sys(SYS_rt_sigaction, signal, &action, 0, 8);
+}
+
+// Without the launcher there is nobody to start us: leave, and what it journalled is removed by `delete --force`.
+void tell(Context& c, SyncPoint point) {
   InitMessage message = {};
   message.kind = InitMessage::kSync;
   message.point = point;
   message.step = c.step;
-  // Without the launcher there is nobody to start us: leave, and what it journalled is removed by `delete --force`.
   if (sys(SYS_sendto, c.sync_fd, &message, sizeof message, MSG_NOSIGNAL, 0, 0) < 0) leave(1);
+}
+
+}  // namespace
+
+long sync_point(Context& c, SyncPoint point, uint32_t first, uint32_t count) {
+  tell(c, point);
 
   LauncherMessage answer = {};
   iovec vector = {&answer, sizeof answer};
@@ -56,6 +76,7 @@ long sync_point(Context& c, SyncPoint point, uint32_t first, uint32_t count) {
   do n = sys(SYS_recvmsg, c.sync_fd, &header, MSG_CMSG_CLOEXEC);
   while (n == -4 /* EINTR */);
   if (n != sizeof answer || answer.point != point) leave(1);
+  stop_ignoring(answer.ignored_signals);
 
   uint32_t received = 0;
   // The kernel puts all descriptors of a message into one item.
@@ -78,6 +99,11 @@ long sync_point(Context& c, SyncPoint point, uint32_t first, uint32_t count) {
     }
   }
   return received == answer.fd_count ? 0 : -71 /* EPROTO */;
+}
+
+long do_tell(Context& c, const Step& s) {
+  tell(c, static_cast<SyncPoint>(s.args[0]));
+  return 0;
 }
 
 long do_sync(Context& c, const Step& s) {

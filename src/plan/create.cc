@@ -187,9 +187,17 @@ void add_root(Builder& b) {
   }
 }
 
-// The last word of the launcher before the program is its own: what a seccomp listener is told comes back.
+// The last word before the program is its own. What a seccomp listener is told comes back; nothing else has to be
+// waited for by an init that goes on at once, has met the launcher at kCgroups (by then its pid was announced) and sets
+// its own limits.
 void add_ready(Builder& b) {
-  if (!b.facts.seccomp || !b.facts.seccomp->listener) return add_sync(b, SyncPoint::kReady);
+  if (!b.facts.seccomp || !b.facts.seccomp->listener) {
+    bool met = b.options.init && b.built.cgroup_count > 0 && !b.has(NamespaceType::kUser);
+    b.built.ready_waits = b.options.wait_for_start || !met;
+    if (b.built.ready_waits) return add_sync(b, SyncPoint::kReady);
+    b.writer.step(Op::kTell, {static_cast<uint64_t>(SyncPoint::kReady)});
+    return;
+  }
   b.built.listener_socket = b.writer.slot();
   b.built.listener_message = b.writer.slot();
   b.writer.step(Op::kSync, {static_cast<uint64_t>(SyncPoint::kReady), b.built.listener_message, 1});
@@ -260,7 +268,6 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
     b.built.fifo = w.slot();
     w.step(Op::kWaitForStart, {b.built.fifo}, "waiting for start");
   }
-  add_hooks(b, hooks.start_container, "startContainer", b.built.hook_state_first + 1);
   TRY(add_execution(b));
   return finish(b);
 }

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <functional>
 
+#include "config/capabilities.h"
 #include "json/writer.h"
 #include "plan/print_names.h"
 
@@ -132,7 +133,7 @@ bool is_empty(const Plan& plan, const Argument& argument) {
 std::string text_of(const Plan& plan, const Argument& argument) {
   uint64_t value = argument.value;
   if (is_flag_kind(argument.kind)) {
-    constexpr uint64_t kAllCapabilities = (uint64_t{1} << 41) - 1;
+    constexpr uint64_t kAllCapabilities = (uint64_t{1} << (config::kLastCapability + 1)) - 1;
     if (argument.kind == 'k' && value == kAllCapabilities) return "all";
     return joined(flag_names(argument.kind, value), argument.kind == 't' ? ", " : ",", std::identity());
   }

@@ -66,6 +66,11 @@ std::string search_path(const config::ProcessConfig& process) {
   return path;
 }
 
+// In a user namespace init has lost the right to raise a hard limit that the launcher may still have.
+bool launcher_limits(const Builder& b) {
+  return b.facts.privileged && b.has(config::NamespaceType::kUser);
+}
+
 // execve(2) takes no string of more than 32 pages (MAX_ARG_STRLEN), and does not say which one it was.
 Result<void> check_strings(const config::ProcessConfig& process) {
   constexpr size_t kMaxString = 131072;
@@ -86,7 +91,8 @@ Result<void> check_strings(const config::ProcessConfig& process) {
 
 void add_rlimits(Builder& b) {
   for (const config::Rlimit& limit : *b.process.rlimits) {
-    b.writer.step(Op::kRlimit, {static_cast<uint64_t>(limit.type), limit.soft, limit.hard},
+    b.writer.step(launcher_limits(b) ? Op::kLimitInit : Op::kRlimit,
+                  {static_cast<uint64_t>(limit.type), limit.soft, limit.hard},
                   fmt::format("setting {}", rlimit_name(static_cast<uint64_t>(limit.type))));
   }
 }
@@ -198,8 +204,10 @@ Result<void> add_execution(Builder& b) {
   TRY(add_labels(b));
   if (b.options.extra_files > 0) b.built.extra_first = w.slot(b.options.extra_files);
   // Before any path of the process is looked up: "/proc/self/fd/N" must lead nowhere (CVE-2024-21626).
+  const bool hooks = b.options.init && !b.config.hooks.start_container.empty();
+  const uint32_t hook_state = hooks ? b.built.hook_state_first + 1 : kNoSlot;
   w.step(Op::kCloseDescriptors,
-         {b.built.listener_socket, b.built.listener_message, b.built.extra_first, b.options.extra_files});
+         {b.built.listener_socket, b.built.listener_message, hook_state, b.built.extra_first, b.options.extra_files});
   w.step(Op::kGroups,
          {w.blob(bytes_of(process.additional_gids.data(), process.additional_gids.size() * sizeof(uint32_t)))},
          "setting the supplementary groups");
@@ -220,17 +228,18 @@ Result<void> add_execution(Builder& b) {
   auto add_seccomp = [&] {
     if (!b.facts.seccomp) return;
     const SeccompBlob& seccomp = *b.facts.seccomp;
-    w.step(Op::kSeccomp,
-           {w.blob(seccomp.program), seccomp.flags, b.built.listener_socket, b.built.listener_message},
+    w.step(Op::kSeccomp, {w.blob(seccomp.program), seccomp.flags, b.built.listener_socket, b.built.listener_message},
            "loading the seccomp filter");
   };
+  if (*process.no_new_privileges) w.step(Op::kNoNewPrivileges);
+  // With the ids of the process and no more than its bounding set, and before the files that are the process's alone.
+  if (hooks) add_hooks(b, b.config.hooks.start_container, "startContainer", hook_state);
   if (b.options.extra_files > 0) {
     w.step(Op::kPlaceDescriptors, {b.built.extra_first, b.options.extra_files}, "passing descriptors");
   }
   // A filter can be loaded without no_new_privs only while CAP_SYS_ADMIN is there; otherwise it comes last, so that it
   // needs to allow as little as possible of what is still to be done here.
   if (*process.no_new_privileges) {
-    w.step(Op::kNoNewPrivileges);
     add_capabilities();
     add_seccomp();
   } else {

@@ -91,12 +91,21 @@ void add_propagation(Builder& b, const Mount& mount, const std::string& about) {
   }
 }
 
-// Files of procfs that say how much there is of the host's resources, which lxcfs and the like cover with the container's
-// own numbers. Nothing else inside /proc may be covered, and /proc itself only by a procfs.
+// Files of procfs that say how much there is of the host's resources, which lxcfs and the like cover with the
+// container's own numbers. Nothing else inside /proc may be covered, and /proc itself only by a procfs.
 uint64_t proc_flags(const std::string& target) {
   static constexpr std::string_view kMayBeCovered[] = {
-      "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",
-      "/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
+      "/proc/cpuinfo",
+      "/proc/diskstats",
+      "/proc/meminfo",
+      "/proc/stat",
+      "/proc/swaps",
+      "/proc/uptime",
+      "/proc/loadavg",
+      "/proc/slabinfo",
+      "/proc/net/dev",
+      "/proc/sys/kernel/ns_last_pid",
+      "/proc/sys/crypto/fips_enabled",
   };
   if (target == "/proc") return kAttachIsProc | kAttachInProc;
   return std::ranges::find(kMayBeCovered, target) != std::end(kMayBeCovered) ? kAttachInProc : 0;

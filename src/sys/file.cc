@@ -17,7 +17,9 @@
 namespace cella::sys {
 namespace {
 
-std::unexpected<Errno> last_error() { return std::unexpected(Errno{errno}); }
+std::unexpected<Errno> last_error() {
+  return std::unexpected(Errno{errno});
+}
 
 SysResult<void> check(int result) {
   if (result < 0) return last_error();
@@ -50,7 +52,8 @@ SysResult<std::string> read_all(int fd, size_t limit) {
   std::string content;
   struct stat status;
   size_t chunk = 4096;
-  if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
+  bool sized = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0;
+  if (sized) {
     chunk = std::min<size_t>(static_cast<size_t>(status.st_size) + 1, limit + 1);
   }
   size_t used = 0;
@@ -61,9 +64,10 @@ SysResult<std::string> read_all(int fd, size_t limit) {
       if (errno == EINTR) continue;
       return last_error();
     }
-    if (n == 0) break;
     used += static_cast<size_t>(n);
     if (used > limit) return std::unexpected(Errno{EFBIG});
+    // One byte more than the size was asked for: less is the end. Files without a size (procfs) end with 0.
+    if (n == 0 || (sized && used == static_cast<size_t>(status.st_size) && used < content.size())) break;
     chunk = std::max<size_t>(4096, used / 2);
   }
   content.resize(used);

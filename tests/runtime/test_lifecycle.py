@@ -3,6 +3,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 
 import pytest
@@ -282,3 +283,46 @@ def test_kill_reaches_every_process_of_a_shared_pid_namespace(box):
     pids = c.pids()
     assert c.cmd("kill", "--all", c.id, "KILL").returncode == 0
     wait_for(lambda: not any(comm(p) for p in pids), "them to go")
+
+
+def test_container_of_a_foreground_run_can_be_deleted(box):
+    # The runtime that waits for the program must not keep the container to itself.
+    container = box("sleep", "1000")
+    container.write()
+    with subprocess.Popen(container.command("run", "--bundle", container.bundle, container.id),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        wait_for(lambda: container.status == "running", "the container to run")
+        begin = time.monotonic()
+        result = container.delete("--force")
+        assert result.returncode == 0, result.stderr
+        assert time.monotonic() - begin < 5
+        assert running.wait(10) == 137
+    assert container.state() is None
+
+
+def test_delete_force_ends_a_start_that_hangs_in_a_hook(box):
+    container = box("true")
+    container.config["hooks"] = {"startContainer": [{"path": "/bin/sleep", "args": ["sleep", "1000"]}]}
+    assert container.create().returncode == 0
+    with subprocess.Popen(container.command("start", container.id), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as starting:
+        time.sleep(0.3)
+        result = container.delete("--force")
+        assert result.returncode == 0, result.stderr
+        starting.wait(10)
+
+
+def test_created_container_can_be_paused_and_is_not_started_then(box):
+    container = box("true")
+    assert container.create().returncode == 0
+    result = container.pause()
+    assert result.returncode == 0, result.stderr
+    assert container.status == "paused"
+    refused = container.start(timeout=10)
+    assert refused.returncode == 1 and "paused" in refused.stderr
+    refused = container.delete()
+    assert refused.returncode == 1 and "not stopped" in refused.stderr
+    assert container.resume().returncode == 0
+    assert container.status == "created"
+    assert container.start().returncode == 0
+    container.wait_stopped()

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import parse_status
+from harness import add_namespace, parse_status
 
 BIT = {"CAP_CHOWN": 0, "CAP_KILL": 5, "CAP_SETUID": 7, "CAP_NET_BIND_SERVICE": 10, "CAP_SYS_ADMIN": 21, "CAP_AUDIT_WRITE": 29}
 FIELD = {"inheritable": "CapInh", "permitted": "CapPrm", "effective": "CapEff", "bounding": "CapBnd", "ambient": "CapAmb"}
@@ -223,6 +223,18 @@ def test_rlimits(box, name, line):
     assert result.returncode == 0, result.stderr
     seen = next(text for text in result.stdout.splitlines() if text.startswith(line))
     assert seen[len(line):].split()[:2] == [str(soft), str(hard)]
+
+
+def test_rlimits_in_a_user_namespace(box):
+    """Set from outside, because inside nobody may raise a hard limit."""
+    c = box("sh", "-c", "ulimit -Hn; ulimit -Sn")
+    add_namespace(c.config, "user")
+    maps = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    c.config["linux"].update(uidMappings=maps, gidMappings=maps)
+    os.chown(c.bundle / "rootfs", 100000, 100000)
+    c.config["process"]["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 1000, "hard": 1500}]
+    result = c.run()
+    assert result.stdout.split() == ["1500", "1000"], result.stderr
 
 
 def test_rlimit_that_cannot_be_had(box):

@@ -1,4 +1,5 @@
 """As an ordinary user."""
+import json
 import os
 import pathlib
 import shutil
@@ -151,3 +152,17 @@ def test_without_user_namespace_is_refused(rootless):
     c.config["linux"].pop("uidMappings"), c.config["linux"].pop("gidMappings")
     result = c.run()
     assert result.returncode == 1 and result.stderr
+
+
+def test_what_spec_rootless_writes_runs(rootless):
+    # It mounts the cgroups, and an ordinary user's container stays in those of the caller.
+    c = rootless()
+    c.bundle.joinpath("config.json").unlink(missing_ok=True)
+    result = c.cmd("spec", "--rootless", "--bundle", c.bundle)
+    assert result.returncode == 0, result.stderr
+    c.config = json.loads((c.bundle / "config.json").read_text())
+    c.config["process"].update(terminal=False, args=["sh", "-c", "id -u; ls /sys/fs/cgroup | wc -l; touch /sys/fs/cgroup/x"])
+    result = c.run()
+    assert result.returncode == 1 and "touch" in result.stderr, result.stderr
+    user, entries = result.stdout.split()
+    assert user == "0" and int(entries) > 0
