@@ -7,8 +7,12 @@
 namespace cella {
 namespace {
 
-SysResult<int> fails() { return std::unexpected(Errno{ENOENT}); }
-SysResult<int> succeeds() { return 7; }
+SysResult<int> fails() {
+  return std::unexpected(Errno{ENOENT});
+}
+SysResult<int> succeeds() {
+  return 7;
+}
 
 Result<int> outer(bool fail, const char* path) {
   int value = TRY(fail ? fails() : succeeds(), "opening {}", path);
@@ -23,7 +27,9 @@ TEST(Error, TextIsTheChainOutermostFirst) {
   EXPECT_EQ(error.errno_value, ENOENT);
 }
 
-TEST(Error, TryGivesTheValue) { EXPECT_EQ(outer(false, "x").value(), 7); }
+TEST(Error, TryGivesTheValue) {
+  EXPECT_EQ(outer(false, "x").value(), 7);
+}
 
 TEST(Error, MessageWithoutErrno) {
   EXPECT_EQ(Error(ErrorCode::kInvalidArgument, "bad signal").with("kill").text(), "kill: bad signal");

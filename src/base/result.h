@@ -13,12 +13,12 @@
 
 #include <type_traits>
 
-#define TRY(expression, ...)                                                                                           \
-  ({                                                                                                                   \
-    auto cella_try_result = (expression);                                                                              \
-    if (!cella_try_result) [[unlikely]]                                                                                \
-      return ::cella::base::propagate(std::move(cella_try_result).error() __VA_OPT__(, fmt::format(__VA_ARGS__)));     \
-    ::cella::base::take(std::move(cella_try_result));                                                                  \
+#define TRY(expression, ...)                                                                                       \
+  ({                                                                                                               \
+    auto cella_try_result = (expression);                                                                          \
+    if (!cella_try_result) [[unlikely]]                                                                            \
+      return ::cella::base::propagate(std::move(cella_try_result).error() __VA_OPT__(, fmt::format(__VA_ARGS__))); \
+    ::cella::base::take(std::move(cella_try_result));                                                              \
   })
 
 namespace cella::base {
@@ -28,8 +28,12 @@ T take(std::expected<T, E>&& result) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
-inline std::unexpected<Errno> propagate(Errno e) { return std::unexpected(e); }
-inline std::unexpected<Error> propagate(Error&& e) { return std::unexpected(std::move(e)); }
+inline std::unexpected<Errno> propagate(Errno e) {
+  return std::unexpected(e);
+}
+inline std::unexpected<Error> propagate(Error&& e) {
+  return std::unexpected(std::move(e));
+}
 inline std::unexpected<Error> propagate(Errno e, std::string&& what) {
   return std::unexpected(Error(e).with(std::move(what)));
 }

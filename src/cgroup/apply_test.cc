@@ -220,8 +220,8 @@ TEST_F(ApplyTest, AnOutOfMemoryKillIsNoticed) {
   EXPECT_EQ(manager_->oom_kill_count().value(), 0u);
   pid_t pid = start([] {
     constexpr size_t kSize = 64 << 20;
-    char* memory = static_cast<char*>(
-        ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    char* memory =
+        static_cast<char*>(::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     for (size_t i = 0; i < kSize; i += 4096) memory[i] = 1;
     return 0;
   });

@@ -18,24 +18,35 @@ Result<unsigned> permission_bits(std::string_view text) {
   unsigned bits = 0;
   for (char c : text) {
     switch (c) {
-      case 'r': bits |= 1; break;
-      case 'w': bits |= 2; break;
-      case 'm': bits |= 4; break;
-      default: return base::fail(ErrorCode::kConfigInvalid, "device rule: bad access \"{}\"", text);
+      case 'r':
+        bits |= 1;
+        break;
+      case 'w':
+        bits |= 2;
+        break;
+      case 'm':
+        bits |= 4;
+        break;
+      default:
+        return base::fail(ErrorCode::kConfigInvalid, "device rule: bad access \"{}\"", text);
     }
   }
   if (bits == 0) return base::fail(ErrorCode::kConfigInvalid, "device rule: no access given");
   return bits;
 }
 
-std::string number(int64_t value) { return value == config::kWildcard ? "*" : fmt::format("{}", value); }
+std::string number(int64_t value) {
+  return value == config::kWildcard ? "*" : fmt::format("{}", value);
+}
 
 std::string rule_text(const Key& key, unsigned bits) {
   return fmt::format("{} {}:{} {}{}{}", key.type, number(key.major), number(key.minor), bits & 1 ? "r" : "",
                      bits & 2 ? "w" : "", bits & 4 ? "m" : "");
 }
 
-bool overlaps(int64_t a, int64_t b) { return a == b || a == config::kWildcard || b == config::kWildcard; }
+bool overlaps(int64_t a, int64_t b) {
+  return a == b || a == config::kWildcard || b == config::kWildcard;
+}
 bool overlaps(const Key& a, const Key& b) {
   return a.type == b.type && overlaps(a.major, b.major) && overlaps(a.minor, b.minor);
 }

@@ -30,7 +30,9 @@ int64_t now_milliseconds() {
   return static_cast<int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1000000;
 }
 
-bool is_missing(int error) { return error == ENOENT || error == ENODEV; }
+bool is_missing(int error) {
+  return error == ENOENT || error == ENODEV;
+}
 
 Result<void> freeze_v2(Group& group, bool on, int64_t limit) {
   // Opened first: a change between the write and the first read is then an event as well.
@@ -96,7 +98,9 @@ bool Manager::v1_frozen() {
   return text && trim(*text) == "1";
 }
 
-Result<void> Manager::freeze(bool on) { return freeze_within(on, kFreezeLimit); }
+Result<void> Manager::freeze(bool on) {
+  return freeze_within(on, kFreezeLimit);
+}
 
 Result<void> Manager::freeze_within(bool on, int64_t limit) {
   Group* v1 = find("freezer");

@@ -16,14 +16,18 @@ namespace {
 
 constexpr mode_t kGroupMode = 0755;
 
-std::string parent_of(const std::string& path) { return path.substr(0, path.find_last_of('/')); }
+std::string parent_of(const std::string& path) {
+  return path.substr(0, path.find_last_of('/'));
+}
 
 void sleep_microseconds(long microseconds) {
   timespec duration = {microseconds / 1000000, microseconds % 1000000 * 1000};
   ::nanosleep(&duration, nullptr);
 }
 
-bool is_missing(int error) { return error == ENOENT || error == ENODEV; }
+bool is_missing(int error) {
+  return error == ENOENT || error == ENODEV;
+}
 
 SysResult<void> append_processes(int directory, bool recursive, std::vector<pid_t>& result) {
   SysResult<std::string> text = sys::read_file_at(directory, "cgroup.procs");
@@ -59,7 +63,9 @@ void remove_children(int directory) {
   }
 }
 
-bool is_empty_value(std::string_view value) { return trim(value).empty(); }
+bool is_empty_value(std::string_view value) {
+  return trim(value).empty();
+}
 
 // Fills cpuset.cpus and cpuset.mems of `path` from its parent, filling that one first when it is empty itself.
 SysResult<void> fill_cpuset(const std::string& path, const std::string& mount_point) {
@@ -173,7 +179,9 @@ SysResult<void> Group::write(const char* file, std::string_view value) {
   return sys::write_file_at(TRY(directory()), file, value);
 }
 
-SysResult<std::string> Group::read(const char* file) { return sys::read_file_at(TRY(directory()), file); }
+SysResult<std::string> Group::read(const char* file) {
+  return sys::read_file_at(TRY(directory()), file);
+}
 
 SysResult<sys::FileDescriptor> Group::open(const char* file, int flags) {
   return sys::open_at(TRY(directory()), file, flags);

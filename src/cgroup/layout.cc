@@ -41,7 +41,9 @@ MountLine parse_mount_line(std::string_view line) {
   return mount;
 }
 
-bool is_cgroup(const MountLine& mount) { return mount.type == "cgroup" || mount.type == "cgroup2"; }
+bool is_cgroup(const MountLine& mount) {
+  return mount.type == "cgroup" || mount.type == "cgroup2";
+}
 
 bool is_prefix(std::string_view shorter, std::string_view path) {
   return shorter == "/" ||

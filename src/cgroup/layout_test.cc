@@ -58,8 +58,8 @@ TEST(LayoutTest, TheMountBelowSysFsCgroupIsPreferred) {
 }
 
 TEST(LayoutTest, TheMountRootOfANestedContainerIsTakenOff) {
-  Layout layout = parse_layout("32 31 0:29 /docker/abc /sys/fs/cgroup/cpu rw - cgroup c rw,cpu\n",
-                               "1:cpu:/docker/abc/sub\n");
+  Layout layout =
+      parse_layout("32 31 0:29 /docker/abc /sys/fs/cgroup/cpu rw - cgroup c rw,cpu\n", "1:cpu:/docker/abc/sub\n");
   EXPECT_EQ(layout.find("cpu")->own_directory(), "/sys/fs/cgroup/cpu/sub");
 }
 

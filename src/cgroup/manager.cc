@@ -13,9 +13,13 @@
 namespace cella::cgroup {
 namespace {
 
-bool is_permission(int error) { return error == EACCES || error == EPERM || error == EROFS; }
+bool is_permission(int error) {
+  return error == EACCES || error == EPERM || error == EROFS;
+}
 
-bool is_in(const Group& group, Part part) { return part == Part::kAll || group.v2() == (part == Part::kV2); }
+bool is_in(const Group& group, Part part) {
+  return part == Part::kAll || group.v2() == (part == Part::kV2);
+}
 
 }  // namespace
 

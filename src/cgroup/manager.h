@@ -104,8 +104,8 @@ class Manager {
 
   std::vector<Group> groups_;  // v1 first, the v2 one last
   bool rootless_ = false;
-  bool tolerant_ = false;      // rootless and no path asked for
-  bool borrowed_ = false;      // config.paths: others own these groups; joined only
+  bool tolerant_ = false;  // rootless and no path asked for
+  bool borrowed_ = false;  // config.paths: others own these groups; joined only
 };
 
 }  // namespace cella::cgroup

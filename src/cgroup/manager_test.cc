@@ -126,8 +126,7 @@ TEST_F(ManagerTest, ExecJoinsASubgroup) {
 TEST_F(ManagerTest, FreezeStopsAndThawGoesOn) {
   create();
   EXPECT_FALSE(manager_->frozen().value());
-  int* counter = static_cast<int*>(
-      ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  int* counter = static_cast<int*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   ASSERT_NE(counter, MAP_FAILED);
   auto value = [&] { return __atomic_load_n(counter, __ATOMIC_RELAXED); };
   pid_t pid = start([&]() -> int {

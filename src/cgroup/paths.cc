@@ -16,7 +16,9 @@ std::string join(std::string_view directory, std::string_view inner) {
   return result;
 }
 
-std::string parent_of(const std::string& path) { return path.substr(0, path.find_last_of('/')); }
+std::string parent_of(const std::string& path) {
+  return path.substr(0, path.find_last_of('/'));
+}
 
 // The one place where the systemd driver is turned away; its unit's path (slice, prefix, name) will come from here.
 Result<Paths> systemd_paths(const Layout&, const config::Cgroup&, const std::string&) {

@@ -72,8 +72,8 @@ TEST(PathsTest, DotDotIsRefused) {
 }
 
 TEST(PathsTest, TheRootCgroupAndControlCharactersAreRefused) {
-  for (std::string path : {std::string("/"), std::string("/./"), std::string("a\nb"), std::string("a\0b", 3),
-                           std::string(300, 'x')}) {
+  for (std::string path :
+       {std::string("/"), std::string("/./"), std::string("a\nb"), std::string("a\0b", 3), std::string(300, 'x')}) {
     config::Cgroup cgroup;
     cgroup.path = path;
     EXPECT_FALSE(container_paths(hybrid(), cgroup, "id")) << path;

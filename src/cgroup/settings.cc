@@ -37,10 +37,14 @@ std::string device_line(const auto& device, const auto& value) {
 }
 
 // -1 is "max" in v2.
-std::string limit_text(int64_t value) { return value < 0 ? "max" : fmt::format("{}", value); }
+std::string limit_text(int64_t value) {
+  return value < 0 ? "max" : fmt::format("{}", value);
+}
 
 // pids.max: 0 is a limit that forbids the first process; systemd cannot say it, so it means 1 everywhere.
-std::string pids_text(int64_t limit) { return limit == 0 ? "1" : limit_text(limit); }
+std::string pids_text(int64_t limit) {
+  return limit == 0 ? "1" : limit_text(limit);
+}
 
 void add_pids(List& list, const Resources& r) {
   if (r.pids_limit) {
@@ -139,7 +143,7 @@ void add_v1_blkio(List& list, const Resources& r) {
 
 // The four throttles: OCI field, v1 file, key in v2's io.max.
 struct Throttle {
-  const std::vector<ThrottleDevice> Resources::*devices;
+  const std::vector<ThrottleDevice> Resources::* devices;
   const char* field;
   const char* v1_file;
   const char* v2_key;

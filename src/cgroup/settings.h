@@ -31,9 +31,9 @@ struct Setting {
   std::string file;
   std::string value;
   unsigned flags = 0;
-  std::string other_file = {};   // written instead where `file` does not exist
+  std::string other_file = {};  // written instead where `file` does not exist
   std::string other_value = {};
-  std::string refusal = {};      // not empty: cannot be had in this layout, or is wrong; the rest of the sentence
+  std::string refusal = {};  // not empty: cannot be had in this layout, or is wrong; the rest of the sentence
 };
 
 std::vector<Setting> v1_settings(const config::Resources& resources);

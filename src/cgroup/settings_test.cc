@@ -89,16 +89,33 @@ TEST(SettingsTest, V1) {
   r.net_cls_classid = 7;
   r.net_prio_ifpriomap = {{"eth0", 5}};
   r.blkio_leaf_weight = 300;
-  EXPECT_EQ(lines(v1_settings(r)),
-            (Lines{"cpuset.cpus=0-1", "cpuset.mems=0", "memory.limit_in_bytes=1000",
-                   "memory.memsw.limit_in_bytes=3000", "memory.soft_limit_in_bytes=500", "memory.oom_control=1",
-                   "memory.swappiness=60", "cpu.rt_period_us=1000", "cpu.rt_runtime_us=900", "cpu.shares=1024",
-                   "cpu.cfs_period_us=10000", "cpu.cfs_burst_us=100", "cpu.cfs_quota_us=5000", "cpu.idle=1",
-                   "pids.max=1", "blkio.weight=100", "blkio.leaf_weight=300", "blkio.weight_device=8:0 200",
-                   "blkio.throttle.read_bps_device=8:0 1", "blkio.throttle.write_bps_device=8:0 2",
-                   "blkio.throttle.read_iops_device=8:0 3", "blkio.throttle.write_iops_device=8:0 0",
-                   "hugetlb.2MB.limit_in_bytes=4096", "hugetlb.2MB.rsvd.limit_in_bytes=4096", "net_cls.classid=7",
-                   "net_prio.ifpriomap=eth0 5", "rdma.max=mlx5_1 hca_handle=3 hca_object=10000"}));
+  EXPECT_EQ(lines(v1_settings(r)), (Lines{"cpuset.cpus=0-1",
+                                          "cpuset.mems=0",
+                                          "memory.limit_in_bytes=1000",
+                                          "memory.memsw.limit_in_bytes=3000",
+                                          "memory.soft_limit_in_bytes=500",
+                                          "memory.oom_control=1",
+                                          "memory.swappiness=60",
+                                          "cpu.rt_period_us=1000",
+                                          "cpu.rt_runtime_us=900",
+                                          "cpu.shares=1024",
+                                          "cpu.cfs_period_us=10000",
+                                          "cpu.cfs_burst_us=100",
+                                          "cpu.cfs_quota_us=5000",
+                                          "cpu.idle=1",
+                                          "pids.max=1",
+                                          "blkio.weight=100",
+                                          "blkio.leaf_weight=300",
+                                          "blkio.weight_device=8:0 200",
+                                          "blkio.throttle.read_bps_device=8:0 1",
+                                          "blkio.throttle.write_bps_device=8:0 2",
+                                          "blkio.throttle.read_iops_device=8:0 3",
+                                          "blkio.throttle.write_iops_device=8:0 0",
+                                          "hugetlb.2MB.limit_in_bytes=4096",
+                                          "hugetlb.2MB.rsvd.limit_in_bytes=4096",
+                                          "net_cls.classid=7",
+                                          "net_prio.ifpriomap=eth0 5",
+                                          "rdma.max=mlx5_1 hca_handle=3 hca_object=10000"}));
 }
 
 TEST(SettingsTest, V2) {
@@ -116,8 +133,8 @@ TEST(SettingsTest, V2UnlimitedIsMax) {
   r.memory = -1;
   r.pids_limit = -1;
   r.cpu_quota = -1;
-  EXPECT_EQ(lines(v2_settings(r)), (Lines{"pids.max=max", "memory.swap.max=max", "memory.max=max",
-                                          "cpu.max=max 100000"}));
+  EXPECT_EQ(lines(v2_settings(r)),
+            (Lines{"pids.max=max", "memory.swap.max=max", "memory.max=max", "cpu.max=max 100000"}));
 }
 
 TEST(SettingsTest, V2EqualMemoryAndSwapForbidsSwap) {

@@ -22,7 +22,9 @@ Result<std::string> text_of(Group& group, const std::string& file) {
   return base::fail_errno(error, "reading {}", file);
 }
 
-Result<uint64_t> number_of(Group& group, const std::string& file) { return parse_limit(TRY(text_of(group, file))); }
+Result<uint64_t> number_of(Group& group, const std::string& file) {
+  return parse_limit(TRY(text_of(group, file)));
+}
 
 std::vector<uint64_t> numbers_of(std::string_view text) {
   std::vector<uint64_t> result;
@@ -108,7 +110,8 @@ Result<void> add_v1_memory(Group& group, MemoryStats& stats) {
   stats.swap_only_usage.failcnt = difference(stats.swap_usage.failcnt, stats.usage.failcnt);
   stats.kernel_usage = TRY(v1_memory_data(group, "memory.kmem"));
   stats.kernel_tcp_usage = TRY(v1_memory_data(group, "memory.kmem.tcp"));
-  stats.use_hierarchy = TRY(number_of(group, "memory.use_hierarchy")) == 1;
+  stats.use_hierarchy = TRY(number_of(group, "memory.use_hierarchy"))
+  == 1;
   parse_numa(TRY(text_of(group, "memory.numa_stat")), stats);
   return {};
 }
@@ -126,7 +129,7 @@ Result<void> add_pids(Group& group, PidsStats& stats) {
 Result<void> add_v1_blkio(Group& group, BlkioStats& stats) {
   struct Row {
     const char* name;
-    std::vector<BlkioEntry> BlkioStats::*list;
+    std::vector<BlkioEntry> BlkioStats::* list;
   };
   static constexpr Row kRows[] = {
       {"io_service_bytes", &BlkioStats::io_service_bytes_recursive},
@@ -139,8 +142,8 @@ Result<void> add_v1_blkio(Group& group, BlkioStats& stats) {
       {"sectors", &BlkioStats::sectors_recursive},
   };
   for (const Row& row : kRows) {
-    for (const char* pattern : {"blkio.bfq.{}_recursive", "blkio.{}_recursive", "blkio.throttle.{}_recursive",
-                                "blkio.throttle.{}"}) {
+    for (const char* pattern :
+         {"blkio.bfq.{}_recursive", "blkio.{}_recursive", "blkio.throttle.{}_recursive", "blkio.throttle.{}"}) {
       std::string file = fmt::format(fmt::runtime(pattern), row.name);
       (stats.*row.list) = parse_v1_blkio(TRY(text_of(group, file)));
       if (!(stats.*row.list).empty()) break;
@@ -242,7 +245,8 @@ Result<void> add_v2_memory(Group& group, MemoryStats& stats) {
 
 Result<void> add_v2_pids(Group& group, PidsStats& stats) {
   TRY(add_pids(group, stats));
-  if (stats.current == 0) stats.current = TRY(group.processes(false)).size();
+  if (stats.current == 0) stats.current = TRY(group.processes(false))
+  .size();
   return {};
 }
 

@@ -68,7 +68,7 @@ void parse_v2_io(std::string_view text, BlkioStats& stats) {
   struct Column {
     std::string_view key;
     const char* op;
-    std::vector<BlkioEntry> BlkioStats::*list;
+    std::vector<BlkioEntry> BlkioStats::* list;
   };
   static constexpr Column kColumns[] = {
       {"rbytes", "Read", &BlkioStats::io_service_bytes_recursive},
@@ -132,8 +132,7 @@ void parse_numa(std::string_view text, MemoryStats& stats) {
     std::string_view key = take_until(value, '=');
     bool hierarchical = key.starts_with(kHierarchical);
     if (hierarchical) key.remove_prefix(kHierarchical.size());
-    PageStats* field =
-        numa_field(hierarchical ? stats.page_usage_by_numa_hierarchical : stats.page_usage_by_numa, key);
+    PageStats* field = numa_field(hierarchical ? stats.page_usage_by_numa_hierarchical : stats.page_usage_by_numa, key);
     if (field == nullptr || value.empty()) return;
     field->total = parse_limit(value);
     while (!line.empty()) {

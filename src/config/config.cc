@@ -26,7 +26,9 @@ constexpr NamespaceName kNamespaceNames[] = {
 };
 static_assert(sizeof kNamespaceNames / sizeof kNamespaceNames[0] == kNamespaceTypeCount);
 
-const NamespaceName& name_of(NamespaceType type) { return kNamespaceNames[static_cast<int>(type)]; }
+const NamespaceName& name_of(NamespaceType type) {
+  return kNamespaceNames[static_cast<int>(type)];
+}
 
 Device character_device(const char* path, int64_t major, int64_t minor, const char* permissions) {
   Device device;
@@ -50,10 +52,18 @@ std::optional<int64_t> host_id(const std::vector<IDMap>& maps, int64_t container
 
 }  // namespace
 
-const char* namespace_key(NamespaceType type) { return name_of(type).key; }
-const char* namespace_file(NamespaceType type) { return name_of(type).file; }
-const char* namespace_oci_name(NamespaceType type) { return name_of(type).oci_name; }
-uint64_t namespace_clone_flag(NamespaceType type) { return name_of(type).clone_flag; }
+const char* namespace_key(NamespaceType type) {
+  return name_of(type).key;
+}
+const char* namespace_file(NamespaceType type) {
+  return name_of(type).file;
+}
+const char* namespace_oci_name(NamespaceType type) {
+  return name_of(type).oci_name;
+}
+uint64_t namespace_clone_flag(NamespaceType type) {
+  return name_of(type).clone_flag;
+}
 
 std::optional<NamespaceType> namespace_from_key(const std::string& key) {
   for (const NamespaceName& name : kNamespaceNames)
@@ -85,8 +95,8 @@ uint64_t Namespaces::clone_flags() const {
 
 const std::vector<Device>& default_simple_devices() {
   static const std::vector<Device> devices = {
-      character_device("/dev/null", 1, 3, "rwm"), character_device("/dev/zero", 1, 5, "rwm"),
-      character_device("/dev/full", 1, 7, "rwm"), character_device("/dev/tty", 5, 0, "rwm"),
+      character_device("/dev/null", 1, 3, "rwm"),   character_device("/dev/zero", 1, 5, "rwm"),
+      character_device("/dev/full", 1, 7, "rwm"),   character_device("/dev/tty", 5, 0, "rwm"),
       character_device("/dev/random", 1, 8, "rwm"), character_device("/dev/urandom", 1, 9, "rwm"),
   };
   return devices;
@@ -111,7 +121,8 @@ const std::vector<Device>& default_allowed_devices() {
 
 std::string Config::label(const std::string& key) const {
   for (const std::string& entry : labels)
-    if (entry.size() > key.size() && entry[key.size()] == '=' && entry.starts_with(key)) return entry.substr(key.size() + 1);
+    if (entry.size() > key.size() && entry[key.size()] == '=' && entry.starts_with(key))
+      return entry.substr(key.size() + 1);
   return {};
 }
 

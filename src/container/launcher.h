@@ -37,10 +37,10 @@ struct Handler {
 struct Launch {
   plan::Built& built;
   Stdio stdio;
-  std::span<const int> extra_files;                // become 3, 4, …
-  std::vector<std::pair<uint32_t, int>> slots;     // descriptors for the plan's slots; kNoSlot entries are passed over
-  int into_cgroup = -1;                            // for CLONE_INTO_CGROUP
-  bool wait_for_start = false;                     // init waits after kReady; else the launch ends when it executes
+  std::span<const int> extra_files;             // become 3, 4, …
+  std::vector<std::pair<uint32_t, int>> slots;  // descriptors for the plan's slots; kNoSlot entries are passed over
+  int into_cgroup = -1;                         // for CLONE_INTO_CGROUP
+  bool wait_for_start = false;                  // init waits after kReady; else the launch ends when it executes
 };
 
 struct Launched {

@@ -17,20 +17,20 @@ using plan::Step;
 inline constexpr long kDetailOnly = 4000;  // no errno is as large
 
 struct Context {
-  plan::Header* plan = nullptr;   // our private copy: slots change
+  plan::Header* plan = nullptr;  // our private copy: slots change
   uint32_t step = 0;
   int sync_fd = -1;
   int fifo_fd = -1;
-  bool started = false;           // start has been called: errors go to the fifo, or to nobody after run's
-  int root_fd = -1;               // the container's root directory
-  int mount_fd = -1;              // the detached mount that the next steps work on
-  int proc_fd = -1;               // a private procfs, see private_proc()
-  int null_fd = -1;               // the container's /dev/null, verified
-  int empty_fd = -1;              // an attached read-only empty directory
+  bool started = false;  // start has been called: errors go to the fifo, or to nobody after run's
+  int root_fd = -1;      // the container's root directory
+  int mount_fd = -1;     // the detached mount that the next steps work on
+  int proc_fd = -1;      // a private procfs, see private_proc()
+  int null_fd = -1;      // the container's /dev/null, verified
+  int empty_fd = -1;     // an attached read-only empty directory
   // A new mount whose options are too long for fsconfig(2): mount(2) makes it when it is attached.
   const Step* legacy_mount = nullptr;
-  Path program;                   // found by kFindProgram
-  Path home;                      // "HOME=…", when the environment has none
+  Path program;  // found by kFindProgram
+  Path home;     // "HOME=…", when the environment has none
   Text<sizeof(plan::InitMessage::detail)> detail;
 
   const Step* steps() const { return reinterpret_cast<const Step*>(plan + 1); }

@@ -143,7 +143,8 @@ long do_close_descriptors(Context& c, const Step& s) {
     // The lowest descriptor to keep that is not below `next`.
     unsigned keep = ~0u;
     auto consider = [&](int fd) {
-      if (fd >= 0 && static_cast<unsigned>(fd) >= next && static_cast<unsigned>(fd) < keep) keep = static_cast<unsigned>(fd);
+      if (fd >= 0 && static_cast<unsigned>(fd) >= next && static_cast<unsigned>(fd) < keep)
+        keep = static_cast<unsigned>(fd);
     };
     consider(c.sync_fd);
     consider(c.fifo_fd);

@@ -4,10 +4,10 @@
 // sealed memory file with the plan's descriptor number as its only argument.
 #include <linux/close_range.h>
 #include <linux/errno.h>
+#include <linux/fcntl.h>
 #include <linux/mman.h>
 #include <linux/prctl.h>
 #include <linux/stat.h>
-#include <linux/fcntl.h>
 
 #include "init/context.h"
 

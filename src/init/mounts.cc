@@ -21,7 +21,8 @@ struct SuperblockFlag {
   const char* name;
 };
 constexpr SuperblockFlag kSuperblockFlags[] = {
-    {MS_RDONLY, "ro"}, {MS_SYNCHRONOUS, "sync"}, {MS_DIRSYNC, "dirsync"}, {MS_MANDLOCK, "mand"}, {MS_LAZYTIME, "lazytime"},
+    {MS_RDONLY, "ro"},     {MS_SYNCHRONOUS, "sync"},  {MS_DIRSYNC, "dirsync"},
+    {MS_MANDLOCK, "mand"}, {MS_LAZYTIME, "lazytime"},
 };
 
 // What the filesystem has to say about a failure: fsopen's context is read like a log, "e tmpfs: Bad value for 'size'".
@@ -83,10 +84,12 @@ long attach_legacy(Context& c, const Step& s, int target) {
   data[used] = '\0';
   long error = sys(SYS_fchdir, target);
   if (error < 0) return error;
-  uint64_t flags = s.args[3] | (s.args[4] & (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+  uint64_t flags =
+      s.args[3] | (s.args[4] & (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
   if (s.args[4] & MOUNT_ATTR_NOATIME) flags |= MS_NOATIME;
   if (s.args[4] & MOUNT_ATTR_STRICTATIME) flags |= MS_STRICTATIME;
   if (s.args[4] & MOUNT_ATTR_NODIRATIME) flags |= MS_NODIRATIME;
+  if (s.args[4] & MOUNT_ATTR_NOSYMFOLLOW) flags |= MS_NOSYMFOLLOW;
   return sys(SYS_mount, c.string(s.args[1]), ".", c.string(s.args[0]), flags, data);
 }
 static_assert(MOUNT_ATTR_RDONLY == MS_RDONLY && MOUNT_ATTR_NOSUID == MS_NOSUID && MOUNT_ATTR_NODEV == MS_NODEV &&
@@ -113,9 +116,13 @@ long check_proc(Context& c, int target, uint64_t flags) {
 
 }  // namespace
 
-long do_change_directory(Context& c, const Step& s) { return sys(SYS_fchdir, c.slot(s.args[0])); }
+long do_change_directory(Context& c, const Step& s) {
+  return sys(SYS_fchdir, c.slot(s.args[0]));
+}
 
-long do_propagation(Context&, const Step& s) { return sys(SYS_mount, 0, "/", 0, s.args[0], 0); }
+long do_propagation(Context&, const Step& s) {
+  return sys(SYS_mount, 0, "/", 0, s.args[0], 0);
+}
 
 // The working directory was opened by the launcher, once; unshare(2) has moved it to our copy of the mount tree.
 long do_root_mount(Context& c, const Step&) {
@@ -168,6 +175,10 @@ long do_slot_tree(Context& c, const Step& s) {
 }
 
 long do_mount_attributes(Context& c, const Step& s) {
+  if (c.legacy_mount != nullptr) {
+    c.detail.add("not possible with an option of more than 255 characters");
+    return -EOPNOTSUPP;
+  }
   mount_attr attributes = {};
   attributes.attr_set = s.args[0];
   attributes.attr_clr = s.args[1];
@@ -203,9 +214,9 @@ long do_attach(Context& c, const Step& s) {
     }
   }
   if (error == 0) {
-    error = c.legacy_mount != nullptr ? attach_legacy(c, *c.legacy_mount, static_cast<int>(target))
-                                      : sys(SYS_move_mount, c.mount_fd, "", target, "",
-                                            MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+    error = c.legacy_mount != nullptr
+                ? attach_legacy(c, *c.legacy_mount, static_cast<int>(target))
+                : sys(SYS_move_mount, c.mount_fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
   }
   c.legacy_mount = nullptr;
   sys(SYS_close, target);

@@ -13,7 +13,9 @@ using plan::InitMessage;
 using plan::SyncPoint;
 
 // Until the program is executed nobody in the container may trace us or look at our descriptors (CVE-2016-9962).
-long do_no_dumpable(Context&, const Step&) { return sys(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0); }
+long do_no_dumpable(Context&, const Step&) {
+  return sys(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
 
 // Writing "0" moves the writer itself, which on cgroup v1 needs no RCU grace period (another pid's would wait for one).
 long do_join_cgroups(Context& c, const Step& s) {
@@ -27,7 +29,9 @@ long do_join_cgroups(Context& c, const Step& s) {
   return 0;
 }
 
-long do_setns(Context& c, const Step& s) { return sys(SYS_setns, c.slot(s.args[0]), s.args[1]); }
+long do_setns(Context& c, const Step& s) {
+  return sys(SYS_setns, c.slot(s.args[0]), s.args[1]);
+}
 
 // The child becomes a child of the launcher's, like us. It waits until its pid has been told, so that the launcher
 // hears of it before it hears from it.
@@ -54,7 +58,9 @@ long do_fork(Context& c, const Step& s) {
   leave(0);  // closes the pipe, which lets the child go on
 }
 
-long do_unshare(Context&, const Step& s) { return sys(SYS_unshare, s.args[0]); }
+long do_unshare(Context&, const Step& s) {
+  return sys(SYS_unshare, s.args[0]);
+}
 
 long do_root_ids(Context&, const Step& s) {
   // Groups that the caller had are nobody's in here; where setgroups(2) is denied they stay, and are.

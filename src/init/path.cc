@@ -32,8 +32,8 @@ long open_component(long directory, const char* name, uint64_t flags) {
   return sys(SYS_openat2, directory, name, &how, sizeof how);
 }
 
-// If the component of `path` from `start` to `end`, in `directory`, is a link, replaces the path up to there by where it
-// leads. -EINVAL: it is no link.
+// If the component of `path` from `start` to `end`, in `directory`, is a link, replaces the path up to there by where
+// it leads. -EINVAL: it is no link.
 long follow(long directory, Path& path, size_t start, size_t end) {
   Path target;
   char next = path.data[end];

@@ -21,7 +21,9 @@ long do_new_session(Context&, const Step&) {
   return id < 0 && id != -EPERM ? id : 0;  // EPERM: we lead one already
 }
 
-long do_parent_death_signal(Context&, const Step& s) { return sys(SYS_prctl, PR_SET_PDEATHSIG, s.args[0], 0, 0, 0); }
+long do_parent_death_signal(Context&, const Step& s) {
+  return sys(SYS_prctl, PR_SET_PDEATHSIG, s.args[0], 0, 0, 0);
+}
 
 // What init inherited as standard streams becomes the process's, as far as it can: a pipe or a terminal of another user
 // could not be opened through /proc/self/fd. The null device and read-only filesystems stay as they are.
@@ -41,7 +43,9 @@ long do_rlimit(Context&, const Step& s) {
   return sys(SYS_prlimit64, 0, s.args[0], limit, 0);
 }
 
-long do_scheduler(Context& c, const Step& s) { return sys(SYS_sched_setattr, 0, c.blob(s.args[0]), 0); }
+long do_scheduler(Context& c, const Step& s) {
+  return sys(SYS_sched_setattr, 0, c.blob(s.args[0]), 0);
+}
 
 long do_io_priority(Context&, const Step& s) {
   constexpr int kProcess = 1;  // IOPRIO_WHO_PROCESS
@@ -62,7 +66,9 @@ long do_umask(Context&, const Step& s) {
   return 0;
 }
 
-long do_no_new_privileges(Context&, const Step&) { return sys(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
+long do_no_new_privileges(Context&, const Step&) {
+  return sys(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
 
 long do_label(Context& c, const Step& s) {
   const char* value = c.string(s.args[1]);

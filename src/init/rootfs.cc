@@ -20,9 +20,24 @@ long clone_of(int fd, long flags) {
   return sys(SYS_open_tree, fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 }
 
-long bind_device(Context& c, const char* path, const char* source) {
+// The number that makedev(3) makes.
+uint64_t device_of(const struct statx& status) {
+  return (uint64_t{status.stx_rdev_major & 0xfffu} << 8) | (status.stx_rdev_minor & 0xffu) |
+         (uint64_t{status.stx_rdev_minor & ~0xffu} << 12) | (uint64_t{status.stx_rdev_major & ~0xfffu} << 32);
+}
+
+// `wanted`: the node that the source must be, nullptr: any.
+long bind_device(Context& c, const char* path, const char* source, const Step* wanted = nullptr) {
   long tree = sys(SYS_open_tree, AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
   if (tree < 0) return tree;
+  struct statx status;
+  if (wanted != nullptr &&
+      (sys(SYS_statx, tree, "", AT_EMPTY_PATH, STATX_TYPE, &status) != 0 ||
+       (status.stx_mode & kTypeMask) != (wanted->args[1] & kTypeMask) || device_of(status) != wanted->args[2])) {
+    sys(SYS_close, tree);
+    c.detail.add("the host's ").add(source).add(" is another device");
+    return -EPERM;
+  }
   long target = make_file(c, path);
   long error = target < 0 ? target : attach_to(static_cast<int>(tree), static_cast<int>(target));
   if (target >= 0) sys(SYS_close, target);
@@ -72,7 +87,9 @@ long null_device(Context& c) {
   return clone_of(c.null_fd, 0);
 }
 
-bool is_missing(long error) { return error == -ENOENT || error == -ENOTDIR; }
+bool is_missing(long error) {
+  return error == -ENOENT || error == -ENOTDIR;
+}
 
 }  // namespace
 
@@ -92,7 +109,8 @@ long do_symlink(Context& c, const Step& s) {
   return error == -EEXIST ? 0 : error;
 }
 
-// /dev is opened without following links: an image whose /dev is one must not get nodes made elsewhere (CVE-2026-41579).
+// /dev is opened without following links: an image whose /dev is one must not get nodes made elsewhere
+// (CVE-2026-41579).
 long do_make_node(Context& c, const Step& s) {
   const char* path = c.string(s.args[0]);
   const char* name = nullptr;
@@ -105,9 +123,7 @@ long do_make_node(Context& c, const Step& s) {
   } else if (error == -EEXIST) {
     struct statx status;
     error = sys(SYS_statx, parent, name, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &status);
-    uint64_t device = (uint64_t{status.stx_rdev_major & 0xfffu} << 8) | (status.stx_rdev_minor & 0xffu) |
-                      (uint64_t{status.stx_rdev_minor & ~0xffu} << 12) | (uint64_t{status.stx_rdev_major & ~0xfffu} << 32);
-    bool same = (status.stx_mode & kTypeMask) == (mode & kTypeMask) && device == s.args[2];
+    bool same = error == 0 && (status.stx_mode & kTypeMask) == (mode & kTypeMask) && device_of(status) == s.args[2];
     if (error == 0 && !same) {
       c.detail.add("the image has something else in its place");
       error = -EEXIST;
@@ -116,12 +132,14 @@ long do_make_node(Context& c, const Step& s) {
   sys(SYS_close, parent);
   if (error == -EPERM && (mode & kTypeMask) != 0010000) {
     // No right to make nodes here: the host's own, if it is the same device.
-    return bind_device(c, path, path);
+    return bind_device(c, path, path, &s);
   }
   return error;
 }
 
-long do_bind_device(Context& c, const Step& s) { return bind_device(c, c.string(s.args[0]), c.string(s.args[1])); }
+long do_bind_device(Context& c, const Step& s) {
+  return bind_device(c, c.string(s.args[0]), c.string(s.args[1]));
+}
 
 // pivot_root(2), "pivot_root(".", ".")": the old root is stacked on the new one and detached at once.
 long do_pivot(Context& c, const Step&) {
@@ -173,8 +191,8 @@ long do_remount_attributes(Context& c, const Step& s) {
   if (fd < 0) return fd;
   mount_attr attributes = {};
   attributes.attr_set = s.args[1];
-  long error = sys(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | (s.args[2] ? AT_RECURSIVE : 0), &attributes,
-                   sizeof attributes);
+  long error =
+      sys(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | (s.args[2] ? AT_RECURSIVE : 0), &attributes, sizeof attributes);
   sys(SYS_close, fd);
   return error;
 }

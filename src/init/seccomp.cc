@@ -16,8 +16,8 @@ struct Helper {
   int socket;
   const char* message;
   size_t message_size;
-  int listener;     // set by the main process: the descriptor, or a negative errno
-  int result;       // set by the helper
+  int listener;  // set by the main process: the descriptor, or a negative errno
+  int result;    // set by the helper
   int listener_set;
   int done;
 };
@@ -69,8 +69,8 @@ long clone_helper(unsigned long flags, void* stack_top, Helper* helper) {
       "hlt\n"
       "1:"
       : "=a"(pid)
-      : "a"(SYS_clone), "D"(flags), "S"(stack_top), "d"(0), "r"(r10), "r"(r8), "r"(argument), "r"(entry),
-        [exit] "i"(SYS_exit)
+      : "a"(SYS_clone), "D"(flags), "S"(stack_top), "d"(0), "r"(r10), "r"(r8), "r"(argument),
+        "r"(entry), [exit] "i"(SYS_exit)
       : "rcx", "r11", "memory");
   return pid;
 }

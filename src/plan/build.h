@@ -16,19 +16,19 @@ namespace cella::plan {
 // A plan, and what the launcher must put into which slot. kNoSlot: the plan has no such slot.
 struct Built {
   Plan plan;
-  uint32_t cgroup_first = kNoSlot;     // received at SyncPoint::kCgroups; facts.join_v1_tasks of them at most
+  uint32_t cgroup_first = kNoSlot;  // received at SyncPoint::kCgroups; facts.join_v1_tasks of them at most
   uint32_t cgroup_count = 0;
-  uint32_t hook_state_first = kNoSlot; // received at SyncPoint::kNamespaces: "creating" and "created" documents
-  uint32_t pidfd = kNoSlot;            // exec: of the container's init
+  uint32_t hook_state_first = kNoSlot;  // received at SyncPoint::kNamespaces: "creating" and "created" documents
+  uint32_t pidfd = kNoSlot;             // exec: of the container's init
   uint32_t console_socket = kNoSlot;
   uint32_t fifo = kNoSlot;
-  uint32_t listener_socket = kNoSlot;  // connected to seccomp.listenerPath
-  uint32_t listener_message = kNoSlot; // received at SyncPoint::kReady: the document that goes with the listener
+  uint32_t listener_socket = kNoSlot;   // connected to seccomp.listenerPath
+  uint32_t listener_message = kNoSlot;  // received at SyncPoint::kReady: the document that goes with the listener
   uint32_t extra_first = kNoSlot;
-  bool ready_waits = true;             // SyncPoint::kReady wants an answer
-  uint64_t clone_flags = 0;            // of the launcher's clone
-  bool forks = false;                  // the process is a child of init's: its pid comes with SyncPoint::kForked
-  bool user_maps = false;              // SyncPoint::kUserMaps will come
+  bool ready_waits = true;   // SyncPoint::kReady wants an answer
+  uint64_t clone_flags = 0;  // of the launcher's clone
+  bool forks = false;        // the process is a child of init's: its pid comes with SyncPoint::kForked
+  bool user_maps = false;    // SyncPoint::kUserMaps will come
 };
 
 // kUnsupported where the Config asks for something that the facts say is not there.

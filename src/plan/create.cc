@@ -187,9 +187,9 @@ void add_root(Builder& b) {
   }
 }
 
-// The last word before the program is its own. What a seccomp listener is told comes back; nothing else has to be waited
-// for by an init that goes on at once, has met the launcher at kCgroups (by then its pid was announced) and sets its own
-// limits.
+// The last word before the program is its own. What a seccomp listener is told comes back; nothing else has to be
+// waited for by an init that goes on at once, has met the launcher at kCgroups (by then its pid was announced) and sets
+// its own limits.
 void add_ready(Builder& b) {
   if (!b.facts.seccomp || !b.facts.seccomp->listener) {
     bool met = b.options.init && b.built.cgroup_count > 0 && !b.has(NamespaceType::kUser);

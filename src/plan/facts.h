@@ -20,26 +20,26 @@ struct CgroupMount {
 };
 
 struct SeccompBlob {
-  std::string program;               // struct sock_filter[]
-  uint64_t flags = 0;                // SECCOMP_FILTER_FLAG_*
-  bool listener = false;             // wants a notify listener
+  std::string program;    // struct sock_filter[]
+  uint64_t flags = 0;     // SECCOMP_FILTER_FLAG_*
+  bool listener = false;  // wants a notify listener
 };
 
 struct Facts {
-  bool privileged = true;            // root in the initial user namespace
-  bool cgroup_v2 = false;            // what a "cgroup" mount shows
+  bool privileged = true;  // root in the initial user namespace
+  bool cgroup_v2 = false;  // what a "cgroup" mount shows
   std::vector<CgroupMount> cgroup_mounts;
-  bool join_v1_tasks = true;         // there are tasks files to join (else CLONE_INTO_CGROUP or nothing does it)
-  bool apparmor = false;             // LSMs that the kernel runs
+  bool join_v1_tasks = true;  // there are tasks files to join (else CLONE_INTO_CGROUP or nothing does it)
+  bool apparmor = false;      // LSMs that the kernel runs
   bool selinux = false;
   std::optional<SeccompBlob> seccomp;
 };
 
 struct StartOptions {
   std::string id;
-  bool init = true;                  // the container's first process; false: a further one (exec)
-  bool wait_for_start = true;        // create: wait on the fifo; run: go on at once
-  bool console_socket = false;       // there is one to send the master to
+  bool init = true;             // the container's first process; false: a further one (exec)
+  bool wait_for_start = true;   // create: wait on the fifo; run: go on at once
+  bool console_socket = false;  // there is one to send the master to
   uint32_t extra_files = 0;
 };
 

@@ -91,7 +91,8 @@ std::vector<GoldenCase> create_cases() {
          in.config.mounts.push_back(bind_of("/srv/data", "/data", MS_REC));
          in.config.devices = config::default_simple_devices();
        }},
-      {"user_new_limits", [](Input& in) {
+      {"user_new_limits",
+       [](Input& in) {
          new_user(in);
          in.process.rlimits = {{RLIMIT_NOFILE, 4096, 1024}, {RLIMIT_CORE, RLIM_INFINITY, 0}};
        }},

@@ -4,7 +4,7 @@
 //
 // Position-independent: arguments refer to the pool by offset, to descriptors by slot. The launcher writes the block to
 // a memory file with the slots' descriptors filled in; init maps it and carries it out. Both are the same build, so the
-// layout has no versions; init still checks every reference, once, before the first step.
+// layout has no versions; init checks that the block is whole before the first step.
 //
 // This header is all that init/ sees of plan/: plain C++ without a library.
 #pragma once
@@ -27,8 +27,8 @@ inline constexpr int kMaxArgs = 6;
 struct Step {
   Op op;
   uint16_t unused;
-  uint32_t about;          // pool offset of what an error message should name ("mounting proc on /proc"), 0: nothing
-  uint64_t args[kMaxArgs]; // numbers as they are; strings: pool offset; lists and blobs: see Range; slots: index
+  uint32_t about;           // pool offset of what an error message should name ("mounting proc on /proc"), 0: nothing
+  uint64_t args[kMaxArgs];  // numbers as they are; strings: pool offset; lists and blobs: see Range; slots: index
 };
 static_assert(sizeof(Step) == 56);
 
@@ -36,9 +36,7 @@ static_assert(sizeof(Step) == 56);
 struct Range {
   uint32_t offset;
   uint32_t count;
-  static constexpr Range from(uint64_t arg) {
-    return {static_cast<uint32_t>(arg >> 32), static_cast<uint32_t>(arg)};
-  }
+  static constexpr Range from(uint64_t arg) { return {static_cast<uint32_t>(arg >> 32), static_cast<uint32_t>(arg)}; }
   constexpr uint64_t to_arg() const { return static_cast<uint64_t>(offset) << 32 | count; }
 };
 
@@ -50,13 +48,13 @@ inline constexpr uint32_t kMagic = 0x616c6c65;
 
 struct Header {
   uint32_t magic;
-  uint32_t size;          // of the whole block
+  uint32_t size;  // of the whole block
   uint32_t step_count;
-  uint32_t pool_offset;   // from the start of the block
-  uint32_t pool_size;     // the pool's first byte is a NUL, so that offset 0 is ""
+  uint32_t pool_offset;  // from the start of the block
+  uint32_t pool_size;    // the pool's first byte is a NUL, so that offset 0 is ""
   uint32_t slot_count;
-  int32_t sync_fd;        // SOCK_SEQPACKET to the launcher
-  int32_t lowest_fd;      // descriptors that init gets and keeps must not be below: they are the program's
+  int32_t sync_fd;           // SOCK_SEQPACKET to the launcher
+  int32_t lowest_fd;         // descriptors that init gets and keeps must not be below: they are the program's
   int32_t slots[kMaxSlots];  // descriptor numbers; -1: not (yet) there
 };
 
@@ -73,10 +71,10 @@ enum class SyncPoint : uint32_t {
 struct InitMessage {
   enum Kind : uint32_t { kSync, kError } kind;
   SyncPoint point;
-  uint32_t step;         // index of the step
-  int32_t errno_value;   // kError; 0: `detail` says it all
-  int32_t pid;           // kForked
-  char detail[256];      // kError: what the step alone knows, NUL-terminated; after start all of the text
+  uint32_t step;        // index of the step
+  int32_t errno_value;  // kError; 0: `detail` says it all
+  int32_t pid;          // kForked
+  char detail[256];     // kError: what the step alone knows, NUL-terminated; after start all of the text
 };
 struct LauncherMessage {
   SyncPoint point;
@@ -88,12 +86,12 @@ struct LauncherMessage {
 inline constexpr uint32_t kFifoFill = 4096;
 
 // Flags of kAttach.
-inline constexpr uint64_t kAttachFile = 1;        // the target is a file: create an empty one when missing
-inline constexpr uint64_t kAttachAuto = 2;        // file or directory as the tree's own root is
-inline constexpr uint64_t kAttachNoSymlink = 4;   // no component of the target may be a symbolic link
-inline constexpr uint64_t kAttachKeepMode = 8;    // the tree's root takes the permissions of an existing target
-inline constexpr uint64_t kAttachIsProc = 16;     // the mount itself must be a procfs
-inline constexpr uint64_t kAttachInProc = 32;     // the target may be inside a procfs
+inline constexpr uint64_t kAttachFile = 1;       // the target is a file: create an empty one when missing
+inline constexpr uint64_t kAttachAuto = 2;       // file or directory as the tree's own root is
+inline constexpr uint64_t kAttachNoSymlink = 4;  // no component of the target may be a symbolic link
+inline constexpr uint64_t kAttachKeepMode = 8;   // the tree's root takes the permissions of an existing target
+inline constexpr uint64_t kAttachIsProc = 16;    // the mount itself must be a procfs
+inline constexpr uint64_t kAttachInProc = 32;    // the target may be inside a procfs
 // Flags of kNewMount and kCloneTree.
 inline constexpr uint64_t kTreeRecursive = 1;
 // Bits of kNewMount's flags are MS_* that belong to the superblock.

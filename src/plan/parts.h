@@ -36,7 +36,8 @@ void add_devices(Builder& b);
 void add_enter_root(Builder& b);
 Result<void> add_root_protection(Builder& b);
 
-// process.cc: the session and its terminal or standard streams; attributes that can be set before start; and the last steps, which end in the program.
+// process.cc: the session and its terminal or standard streams; attributes that can be set before start; and the last
+// steps, which end in the program.
 void add_stdio(Builder& b);
 Result<void> add_process(Builder& b);
 Result<void> add_affinity(Builder& b, const std::string& cpus);

@@ -158,7 +158,8 @@ TEST_P(EveryPlan, StepsAreInOrder) {
   EXPECT_EQ(sync(SyncPoint::kReady).has_value(), built_.ready_waits);
   EXPECT_TRUE(built_.ready_waits || sync(SyncPoint::kCgroups));
 
-  size_t ready = *(built_.ready_waits ? sync(SyncPoint::kReady) : first(Op::kTell)), close = *first(Op::kCloseDescriptors), ids = *first(Op::kIds);
+  size_t ready = *(built_.ready_waits ? sync(SyncPoint::kReady) : first(Op::kTell)),
+         close = *first(Op::kCloseDescriptors), ids = *first(Op::kIds);
   EXPECT_LT(*first(Op::kFindProgram), ready) << "a missing program is an error of create";
   EXPECT_LT(ready, close);
   expect_order(Op::kNewSession, Op::kConsole);

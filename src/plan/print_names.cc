@@ -67,8 +67,7 @@ struct FlagKind {
   std::span<const Name> names;
 };
 constexpr FlagKind kFlagKinds[] = {
-    {'c', kCloneNames},  {'m', kMountNames},   {'a', kAttributeNames},
-    {'t', kAttachNames}, {'h', kSeccompNames},
+    {'c', kCloneNames}, {'m', kMountNames}, {'a', kAttributeNames}, {'t', kAttachNames}, {'h', kSeccompNames},
 };
 
 constexpr const char* kRlimitNames[] = {

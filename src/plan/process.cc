@@ -67,7 +67,9 @@ std::string search_path(const config::ProcessConfig& process) {
 }
 
 // In a user namespace init has lost the right to raise a hard limit that the launcher may still have.
-bool launcher_limits(const Builder& b) { return b.facts.privileged && b.has(config::NamespaceType::kUser); }
+bool launcher_limits(const Builder& b) {
+  return b.facts.privileged && b.has(config::NamespaceType::kUser);
+}
 
 // execve(2) takes no string of more than 32 pages (MAX_ARG_STRLEN), and does not say which one it was.
 Result<void> check_strings(const config::ProcessConfig& process) {
@@ -89,7 +91,8 @@ Result<void> check_strings(const config::ProcessConfig& process) {
 
 void add_rlimits(Builder& b) {
   for (const config::Rlimit& limit : *b.process.rlimits) {
-    b.writer.step(launcher_limits(b) ? Op::kLimitInit : Op::kRlimit, {static_cast<uint64_t>(limit.type), limit.soft, limit.hard},
+    b.writer.step(launcher_limits(b) ? Op::kLimitInit : Op::kRlimit,
+                  {static_cast<uint64_t>(limit.type), limit.soft, limit.hard},
                   fmt::format("setting {}", rlimit_name(static_cast<uint64_t>(limit.type))));
   }
 }
@@ -202,8 +205,8 @@ Result<void> add_execution(Builder& b) {
   // Before any path of the process is looked up: "/proc/self/fd/N" must lead nowhere (CVE-2024-21626).
   const bool hooks = b.options.init && !b.config.hooks.start_container.empty();
   const uint32_t hook_state = hooks ? b.built.hook_state_first + 1 : kNoSlot;
-  w.step(Op::kCloseDescriptors, {b.built.listener_socket, b.built.listener_message, hook_state, b.built.extra_first,
-                                 b.options.extra_files});
+  w.step(Op::kCloseDescriptors,
+         {b.built.listener_socket, b.built.listener_message, hook_state, b.built.extra_first, b.options.extra_files});
   w.step(Op::kGroups,
          {w.blob(bytes_of(process.additional_gids.data(), process.additional_gids.size() * sizeof(uint32_t)))},
          "setting the supplementary groups");
@@ -224,8 +227,7 @@ Result<void> add_execution(Builder& b) {
   auto add_seccomp = [&] {
     if (!b.facts.seccomp) return;
     const SeccompBlob& seccomp = *b.facts.seccomp;
-    w.step(Op::kSeccomp,
-           {w.blob(seccomp.program), seccomp.flags, b.built.listener_socket, b.built.listener_message},
+    w.step(Op::kSeccomp, {w.blob(seccomp.program), seccomp.flags, b.built.listener_socket, b.built.listener_message},
            "loading the seccomp filter");
   };
   if (*process.no_new_privileges) w.step(Op::kNoNewPrivileges);

@@ -108,12 +108,21 @@ void add_propagation(Builder& b, const Mount& mount, const std::string& about) {
   }
 }
 
-// Files of procfs that say how much there is of the host's resources, which lxcfs and the like cover with the container's
-// own numbers. Nothing else inside /proc may be covered, and /proc itself only by a procfs.
+// Files of procfs that say how much there is of the host's resources, which lxcfs and the like cover with the
+// container's own numbers. Nothing else inside /proc may be covered, and /proc itself only by a procfs.
 uint64_t proc_flags(const std::string& target) {
   static constexpr std::string_view kMayBeCovered[] = {
-      "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",
-      "/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
+      "/proc/cpuinfo",
+      "/proc/diskstats",
+      "/proc/meminfo",
+      "/proc/stat",
+      "/proc/swaps",
+      "/proc/uptime",
+      "/proc/loadavg",
+      "/proc/slabinfo",
+      "/proc/net/dev",
+      "/proc/sys/kernel/ns_last_pid",
+      "/proc/sys/crypto/fips_enabled",
   };
   if (target == "/proc") return kAttachIsProc | kAttachInProc;
   return std::ranges::find(kMayBeCovered, target) != std::end(kMayBeCovered) ? kAttachInProc : 0;
@@ -189,9 +198,12 @@ void add_cgroup_v2(Builder& b, const Mount& mount, const std::string& target) {
                   about);
   } else {
     // Without a namespace of its own a fresh mount would show the host's tree.
-    const std::string host = b.facts.cgroup_mounts.empty() ? "/sys/fs/cgroup" : b.facts.cgroup_mounts[0].host_path;
+    bool own = !b.facts.cgroup_mounts.empty();
+    const std::string host = own ? b.facts.cgroup_mounts[0].host_path : "/sys/fs/cgroup";
     b.writer.step(Op::kCloneTree, {b.writer.string(host), 0}, about);
     add_attributes(b, mount, about);
+    // CVE-2023-25809: what is not the container's own it may not write, whatever is asked for.
+    if (!own) b.writer.step(Op::kMountAttributes, {MOUNT_ATTR_RDONLY, 0, 0, 0}, about);
   }
   add_propagation(b, mount, about);
   b.writer.step(Op::kAttach, {b.writer.string(target), 0, 0755}, about);

@@ -17,7 +17,9 @@
 namespace cella::sys {
 namespace {
 
-std::unexpected<Errno> last_error() { return std::unexpected(Errno{errno}); }
+std::unexpected<Errno> last_error() {
+  return std::unexpected(Errno{errno});
+}
 
 SysResult<void> check(int result) {
   if (result < 0) return last_error();

@@ -17,7 +17,9 @@
 namespace cella::sys {
 namespace {
 
-std::unexpected<Errno> last_error() { return std::unexpected(Errno{errno}); }
+std::unexpected<Errno> last_error() {
+  return std::unexpected(Errno{errno});
+}
 
 #if defined(__x86_64__)
 // clone3(2) returns twice on two stacks, which no C function can: the child's side calls body and exits.
@@ -106,7 +108,9 @@ SignalBlock::SignalBlock() {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old_);
 }
-SignalBlock::~SignalBlock() { pthread_sigmask(SIG_SETMASK, &old_, nullptr); }
+SignalBlock::~SignalBlock() {
+  pthread_sigmask(SIG_SETMASK, &old_, nullptr);
+}
 
 SysResult<CloneResult> clone_vfork(uint64_t flags, int into_cgroup, int (*body)(void*), void* argument) {
   constexpr size_t kStackSize = 64 << 10;

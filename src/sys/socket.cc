@@ -15,7 +15,9 @@ namespace {
 
 constexpr size_t kMaxDescriptors = 64;
 
-std::unexpected<Errno> last_error() { return std::unexpected(Errno{errno}); }
+std::unexpected<Errno> last_error() {
+  return std::unexpected(Errno{errno});
+}
 
 }  // namespace
 

@@ -165,6 +165,23 @@ def test_ordinary_user_without_ambient_has_none(box):
     assert int(status["CapPrm"], 16) == int(status["CapEff"], 16) == 0
 
 
+def test_ambient_capability_that_is_not_inheritable(box):
+    """The kernel has no such thing; runc warns and goes on, and engines write such configs."""
+    c = box("cat", "/proc/self/status")
+    c.config["process"]["capabilities"]["ambient"] = ["CAP_KILL"]
+    result = c.run()
+    assert result.returncode == 0, result.stderr
+    assert int(parse_status(result.stdout)["CapAmb"], 16) == 0
+
+
+def test_capability_that_the_runtime_lacks_is_named(box):
+    c = box("true")
+    c.prefix = ["setpriv", "--bounding-set", "-sys_boot", "--"]
+    c.config["process"]["capabilities"] = {k: ["CAP_SYS_BOOT"] for k in ("bounding", "permitted", "effective")}
+    result = c.run()
+    assert result.returncode == 1 and "capability number 22" in result.stderr
+
+
 def test_unknown_capability_is_no_failure(box):
     c = box()
     for names in c.config["process"]["capabilities"].values():

@@ -365,6 +365,23 @@ def test_overlay(box, workdir):
     assert (workdir / "upper/file").read_text() == "upper\n" and (workdir / "lower/file").read_text() == "lower\n"
 
 
+@pytest.mark.parametrize("option", ["nosymfollow", "noexec"])
+def test_overlay_with_long_options(box, workdir, option):
+    """fsconfig(2) takes 255 characters of one option, so mount(2) makes it: with the same flags."""
+    names = [workdir / ("l" * 60 + str(i)) for i in range(6)]
+    for name in names:
+        name.mkdir()
+        (name / name.name[-1]).touch()
+    c = box("sh", "-c", "ls /over && cat /proc/self/mountinfo")
+    c.config["mounts"].append({"destination": "/over", "type": "overlay", "source": "overlay",
+                               "options": ["lowerdir=" + ":".join(map(str, names)), option]})
+    result = c.run()
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split()[:6] == list("012345")
+    over = parse_mounts("\n".join(line for line in result.stdout.splitlines() if " - " in line))["/over"]
+    assert option in over.all_options
+
+
 def test_proc(box):
     c = box("sh", "-c", "cat /proc/1/comm; ls -d /proc/[0-9]* | wc -l")
     lines = c.run().stdout.splitlines()
