@@ -201,7 +201,7 @@ Result<void> Container::destroy() {
     (void)sys::wait_readable(init.get(), kTimeoutMs);
   } else if (now != Status::kStopped) {
     return base::fail(now == Status::kPaused ? ErrorCode::kContainerPaused : ErrorCode::kContainerNotStopped,
-                      "container {} is not stopped: it is {}", id(), status_name(now));
+                      "cannot delete container {} that is not stopped: {}", id(), status_name(now));
   }
   return container::remove_container(*impl_);
 }
