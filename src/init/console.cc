@@ -4,7 +4,6 @@
 #include <linux/fcntl.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
-#include <sys/socket.h>
 #include <sys/statfs.h>
 
 #include "init/context.h"
@@ -12,23 +11,7 @@
 namespace cella::init {
 namespace {
 
-long send_descriptor(int socket, int fd) {
-  char name[] = "/dev/ptmx";
-  iovec vector = {name, sizeof name - 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr header = {};
-  header.msg_iov = &vector;
-  header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = sizeof control;
-  cmsghdr* item = CMSG_FIRSTHDR(&header);
-  item->cmsg_level = SOL_SOCKET;
-  item->cmsg_type = SCM_RIGHTS;
-  item->cmsg_len = CMSG_LEN(sizeof(int));
-  *reinterpret_cast<int*>(CMSG_DATA(item)) = fd;
-  long n = sys(SYS_sendmsg, socket, &header, MSG_NOSIGNAL);
-  return n < 0 ? n : 0;
-}
+constexpr char kName[] = "/dev/ptmx";  // what the receiver of the master is told
 
 // The container's own devpts, not what an image put at /dev/pts.
 long open_ptmx(Context& c) {
@@ -97,7 +80,7 @@ long do_console(Context& c, const Step& s) {
     if (error < 0) return error;
   }
   if (int socket = c.slot(s.args[0]); socket >= 0) {
-    error = send_descriptor(socket, static_cast<int>(master));
+    error = send_descriptor(socket, kName, sizeof kName - 1, static_cast<int>(master));
     if (error < 0) {
       c.detail.add("sending the terminal to the console socket");
       return error;

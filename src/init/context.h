@@ -51,6 +51,8 @@ inline void close_fd(int& fd) {
 [[noreturn]] void fail(Context& c, long error);
 // Tells the launcher and waits for its answer, whose descriptors go to slots [first, first + count).
 long sync_point(Context& c, plan::SyncPoint point, uint32_t first, uint32_t count);
+// One message with one descriptor, unix(7).
+long send_descriptor(int socket, const char* bytes, size_t size, int fd);
 long do_sync(Context& c, const Step& s);
 long do_tell(Context& c, const Step& s);
 long do_wait_for_start(Context& c, const Step& s);

@@ -2,7 +2,6 @@
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
-#include <sys/socket.h>
 
 #include "init/context.h"
 
@@ -22,26 +21,10 @@ struct Helper {
   int done;
 };
 
-long send_listener(const Helper& helper) {
-  iovec vector = {const_cast<char*>(helper.message), helper.message_size};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr header = {};
-  header.msg_iov = &vector;
-  header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = sizeof control;
-  cmsghdr* item = CMSG_FIRSTHDR(&header);
-  item->cmsg_level = SOL_SOCKET;
-  item->cmsg_type = SCM_RIGHTS;
-  item->cmsg_len = CMSG_LEN(sizeof(int));
-  *reinterpret_cast<int*>(CMSG_DATA(item)) = helper.listener;
-  return sys(SYS_sendmsg, helper.socket, &header, MSG_NOSIGNAL);
-}
-
 void run_helper(Helper& helper) {
   while (__atomic_load_n(&helper.listener_set, __ATOMIC_ACQUIRE) == 0) sys(SYS_sched_yield);
   if (helper.listener >= 0) {
-    long n = send_listener(helper);
+    long n = send_descriptor(helper.socket, helper.message, helper.message_size, helper.listener);
     helper.result = n < 0 ? static_cast<int>(n) : 0;
     sys(SYS_close, helper.listener);
   }

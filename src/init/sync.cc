@@ -106,6 +106,23 @@ long do_tell(Context& c, const Step& s) {
   return 0;
 }
 
+long send_descriptor(int socket, const char* bytes, size_t size, int fd) {
+  iovec vector = {const_cast<char*>(bytes), size};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr header = {};
+  header.msg_iov = &vector;
+  header.msg_iovlen = 1;
+  header.msg_control = control;
+  header.msg_controllen = sizeof control;
+  cmsghdr* item = CMSG_FIRSTHDR(&header);
+  item->cmsg_level = SOL_SOCKET;
+  item->cmsg_type = SCM_RIGHTS;
+  item->cmsg_len = CMSG_LEN(sizeof(int));
+  *reinterpret_cast<int*>(CMSG_DATA(item)) = fd;
+  long n = sys(SYS_sendmsg, socket, &header, MSG_NOSIGNAL);
+  return n < 0 ? n : 0;
+}
+
 long do_sync(Context& c, const Step& s) {
   return sync_point(c, static_cast<SyncPoint>(s.args[0]), static_cast<uint32_t>(s.args[1]),
                     static_cast<uint32_t>(s.args[2]));
