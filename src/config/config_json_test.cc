@@ -138,5 +138,11 @@ TEST(State, RefusesNonsense) {
   EXPECT_FALSE(parse_state(R"({"id":"a","config":{},"init_process_start":-1})"));
 }
 
+TEST(Rfc3339, HasNoZerosAtItsEnd) {
+  EXPECT_EQ(rfc3339({.tv_sec = 1767323045, .tv_nsec = 120000000}), "2026-01-02T03:04:05.12Z");
+  EXPECT_EQ(rfc3339({.tv_sec = 1767323045, .tv_nsec = 0}), "2026-01-02T03:04:05Z");
+  EXPECT_EQ(rfc3339({.tv_sec = 1767323045, .tv_nsec = 6}), "2026-01-02T03:04:05.000000006Z");
+}
+
 }  // namespace
 }  // namespace cella::config

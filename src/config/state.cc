@@ -56,8 +56,14 @@ Result<State> parse_state(std::string_view json_text) {
 std::string rfc3339(const timespec& time) {
   tm utc{};
   gmtime_r(&time.tv_sec, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec, time.tv_nsec);
+  std::string text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                                 utc.tm_hour, utc.tm_min, utc.tm_sec);
+  // Go's RFC3339Nano, which runc writes, has no zeros at the end of the fraction.
+  if (time.tv_nsec != 0) {
+    text += fmt::format(".{:09}", time.tv_nsec);
+    text.erase(text.find_last_not_of('0') + 1);
+  }
+  return text + 'Z';
 }
 
 }  // namespace cella::config
