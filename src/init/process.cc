@@ -13,7 +13,12 @@ namespace cella::init {
 long do_keyring(Context& c, const Step& s) {
   long id = sys(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, c.string(s.args[0]));
   if (id == -ENOSYS || id == -EPERM || id == -EDQUOT) return 0;
-  return id < 0 ? id : 0;
+  if (id < 0) return id;
+  // Possessors may do all, the user may view, read, link and search: without the last an exec'd process would not find
+  // this keyring by its name and get another. A joined one that is not ours to change has it already.
+  constexpr long kPermissions = 0x3f1b0000;
+  sys(SYS_keyctl, KEYCTL_SETPERM, id, kPermissions);
+  return 0;
 }
 
 long do_new_session(Context&, const Step&) {

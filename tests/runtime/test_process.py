@@ -315,6 +315,13 @@ def test_session_keyring_is_a_new_one(in_debian, box):
     assert description.startswith("keyring;0;0;") and ";_ses." in description
 
 
+def test_exec_joins_the_session_keyring(box):
+    """The container's own, found by its name: what its program keeps in there is there for the others too."""
+    c = box("python3", "-c", KEYRING + "\nimport time; time.sleep(1000)", rootfs="debian").up()
+    first, second = (c.exec("python3", "-c", KEYRING).stdout.split() for _ in range(2))
+    assert first == second and int(first[0]) > 0 and f";_ses.{c.id}" in first[1]
+
+
 def test_no_new_keyring(box):
     outer = "import subprocess, sys\n" + KEYRING + "\nsys.stdout.flush(); subprocess.run(sys.argv[1:])"
     c = box("python3", "-c", KEYRING, rootfs="debian")
