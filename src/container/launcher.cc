@@ -172,6 +172,7 @@ class Conversation {
  private:
   Result<void> talk() {
     if (!launch_.built.forks) TRY(handler_.created(child_.pid));
+    if (cgroups_before_fork()) TRY(send_cgroups());
     for (;;) {
       InitMessage message;
       ssize_t n;
@@ -198,18 +199,15 @@ class Conversation {
         (void)sys::wait_for(child_.pid);
         child_.pid = message.pid;
         child_.pidfd = TRY(sys::pidfd_open(message.pid), "opening a pidfd of the container's process");
-        return handler_.created(child_.pid);
+        TRY(handler_.created(child_.pid));
+        return launch_.built.user_maps || cgroups_before_fork() ? Result<void>() : send_cgroups();
       }
       case SyncPoint::kUserMaps:
         TRY(handler_.user_maps(child_.pid));
         TRY(answer(socket_.get(), message.point), "answering init");
-        return {};
-      case SyncPoint::kCgroups: {
-        std::vector<int> fds = TRY(handler_.cgroups());
-        TRY(answer(socket_.get(), message.point, fds), "answering init");
-        if (handler_.meanwhile) return handler_.meanwhile(child_.pid);
-        return {};
-      }
+        return send_cgroups();
+      case SyncPoint::kCgroups:
+        break;  // sent unasked
       case SyncPoint::kNamespaces: {
         std::vector<int> fds = TRY(handler_.namespaces(child_.pid));
         TRY(answer(socket_.get(), message.point, fds), "answering init");
@@ -224,6 +222,24 @@ class Conversation {
       }
     }
     return base::fail(ErrorCode::kSystemError, "init stopped at an unknown point");
+  }
+
+  // Does init join its cgroups as what the launcher has cloned, and not as a child of that?
+  bool cgroups_before_fork() const {
+    for (const plan::Step& step : launch_.built.plan.steps()) {
+      if (step.op == Op::kReceive) return true;
+      if (step.op == Op::kFork) return false;
+    }
+    return false;
+  }
+
+  // Unasked, and as early as init can take it next: it finds the descriptors when it comes for them, and neither side
+  // waits for the other.
+  Result<void> send_cgroups() {
+    if (launch_.built.cgroup_count == 0) return {};
+    std::vector<int> fds = TRY(handler_.cgroups());
+    TRY(answer(socket_.get(), SyncPoint::kCgroups, fds), "sending init its cgroups");
+    return handler_.meanwhile ? handler_.meanwhile(child_.pid) : Result<void>();
   }
 
   Result<void> limit_init() {

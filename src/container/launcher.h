@@ -26,7 +26,7 @@ struct Handler {
   std::function<Result<void>(pid_t pid)> user_maps;
   // SyncPoint::kCgroups: the tasks files to join.
   std::function<Result<std::vector<int>>()> cgroups;
-  // Called once when init has been sent on from kCgroups and has much to do.
+  // Called once when init has been sent its cgroups and has much to do.
   std::function<Result<void>(pid_t pid)> meanwhile;
   // SyncPoint::kNamespaces: run the hooks; the state documents for the container's own hooks, if the plan has any.
   std::function<Result<std::vector<int>>(pid_t pid)> namespaces;

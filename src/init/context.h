@@ -55,6 +55,7 @@ long sync_point(Context& c, plan::SyncPoint point, uint32_t first, uint32_t coun
 long send_descriptor(int socket, const char* bytes, size_t size, int fd);
 long do_sync(Context& c, const Step& s);
 long do_tell(Context& c, const Step& s);
+long do_receive(Context& c, const Step& s);
 long do_wait_for_start(Context& c, const Step& s);
 
 // path.cc: paths inside the root, by descriptor.

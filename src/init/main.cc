@@ -28,6 +28,7 @@ constexpr Entry kEntries[] = {
     {Op::kNoDumpable, do_no_dumpable},
     {Op::kSync, do_sync},
     {Op::kTell, do_tell},
+    {Op::kReceive, do_receive},
     {Op::kJoinCgroups, do_join_cgroups},
     {Op::kSetns, do_setns},
     {Op::kFork, do_fork},

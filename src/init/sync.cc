@@ -61,9 +61,7 @@ void tell(Context& c, SyncPoint point) {
 
 }  // namespace
 
-long sync_point(Context& c, SyncPoint point, uint32_t first, uint32_t count) {
-  tell(c, point);
-
+static long receive(Context& c, SyncPoint point, uint32_t first, uint32_t count) {
   LauncherMessage answer = {};
   iovec vector = {&answer, sizeof answer};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 64)];
@@ -99,6 +97,16 @@ long sync_point(Context& c, SyncPoint point, uint32_t first, uint32_t count) {
     }
   }
   return received == answer.fd_count ? 0 : -71 /* EPROTO */;
+}
+
+long sync_point(Context& c, SyncPoint point, uint32_t first, uint32_t count) {
+  tell(c, point);
+  return receive(c, point, first, count);
+}
+
+long do_receive(Context& c, const Step& s) {
+  return receive(c, static_cast<SyncPoint>(s.args[0]), static_cast<uint32_t>(s.args[1]),
+                 static_cast<uint32_t>(s.args[2]));
 }
 
 long do_tell(Context& c, const Step& s) {

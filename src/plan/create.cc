@@ -110,7 +110,7 @@ void add_cgroups(Builder& b) {
   if (!b.facts.join_v1_tasks) return;
   b.built.cgroup_count = 32;
   b.built.cgroup_first = b.writer.slot(b.built.cgroup_count);
-  b.writer.step(Op::kSync, {static_cast<uint64_t>(SyncPoint::kCgroups), b.built.cgroup_first, b.built.cgroup_count});
+  b.writer.step(Op::kReceive, {static_cast<uint64_t>(SyncPoint::kCgroups), b.built.cgroup_first, b.built.cgroup_count});
   b.writer.step(Op::kJoinCgroups, {b.built.cgroup_first, b.built.cgroup_count}, "joining the cgroups");
 }
 

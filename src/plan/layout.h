@@ -62,7 +62,7 @@ struct Header {
 enum class SyncPoint : uint32_t {
   kForked,      // sent only: the pid of the child that continues, and no wait
   kUserMaps,    // a user namespace wants its id maps
-  kCgroups,     // send the tasks files to join
+  kCgroups,     // received only: the tasks files to join, sent as soon as they are there
   kNamespaces,  // namespaces are there: hooks and network may run; state documents for hooks come back
   kReady,       // everything is set up but what happens after start
 };

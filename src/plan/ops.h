@@ -26,6 +26,8 @@
   X(kSync, "sync", "point:p first:f count:n",                                                                        \
     "tell the runtime \"{point}\" and wait[, receiving up to {count} descriptors from {first} on]")                  \
   X(kTell, "tell", "point:p", "tell the runtime \"{point}\"")                                                        \
+  X(kReceive, "receive", "point:p first:f count:n",                                                                  \
+    "take what the runtime sends for \"{point}\"[, up to {count} descriptors from {first} on]")                      \
   X(kJoinCgroups, "join-cgroups", "first:f count:n", "join the cgroups of the tasks files received from {first} on") \
   X(kSetns, "setns", "slot:f flags:c", "join the namespaces of {slot}: {flags}")                                     \
   X(kFork, "fork", "flags:c", "continue in a child[ in new namespaces: {flags}]")                                    \
