@@ -51,7 +51,6 @@ class Start {
     options.extra_files = static_cast<uint32_t>(process_.extra_files.size());
     config::ProcessConfig process = grantable(process_.config, config_, container_.options->on_warning);
     plan::Built built = TRY(plan::build_create(config_, process, facts, options));
-    TRY(container_.directory.write_journal(paths));
     Result<void> started = launch_with(built);
     if (!started) {
       // Nothing of it stays: what was made is removed in the opposite order.
@@ -68,6 +67,10 @@ class Start {
 
  private:
   Result<void> launch_with(plan::Built& built) {
+    // On disk before anything of it is there: before the clone only what has to exist by then.
+    const cgroup::Paths paths = manager_->paths();
+    const bool born_in_cgroup = paths.contains("");
+    if (born_in_cgroup) TRY(container_.directory.write_journal(paths));
     TRY(manager_->create(cgroup::Part::kV2), "creating the cgroup");
     cgroup::Join birth = TRY(manager_->open_join({}, cgroup::Part::kV2), "opening the cgroup");
     cgroup::Join join;
@@ -85,6 +88,7 @@ class Start {
       TRY(announce(process_, pid, process_.config.oom_score_adj ? process_.config.oom_score_adj : config_.oom_score_adj,
                    config_.rootless_euid));
       // Init is making namespaces now, which takes about as long.
+      if (!born_in_cgroup) TRY(container_.directory.write_journal(paths));
       TRY(manager_->create(cgroup::Part::kV1), "creating the cgroup");
       TRY(manager_->apply(config_.cgroups.resources), "setting the cgroup's limits");
       join = TRY(manager_->open_join({}, cgroup::Part::kV1), "opening the cgroup");

@@ -96,7 +96,11 @@ void StateDirectory::unlock() {
 Result<void> StateDirectory::write_journal(const std::map<std::string, std::string>& cgroup_paths) {
   std::string text;
   for (const auto& [controller, path] : cgroup_paths) text += fmt::format("cgroup\t{}\t{}\n", controller, path);
-  TRY(sys::replace_file_at(fd_.get(), kJournal, text, 0600), "writing the journal of container {}", id_);
+  // A new file in a directory that we hold the lock of: nobody reads it before it is whole, or we are dead.
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW;
+  sys::FileDescriptor file =
+      TRY(sys::open_at(fd_.get(), kJournal, kFlags, 0600), "creating the journal of container {}", id_);
+  TRY(sys::write_all(file.get(), text), "writing the journal of container {}", id_);
   return {};
 }
 
@@ -106,7 +110,8 @@ Result<std::map<std::string, std::string>> StateDirectory::read_journal() const 
   if (!text && text.error().value == ENOENT) return paths;
   std::string lines = TRY(std::move(text), "reading the journal of container {}", id_);
   for (size_t start = 0; start < lines.size();) {
-    size_t end = std::min(lines.find('\n', start), lines.size());
+    size_t end = lines.find('\n', start);
+    if (end == std::string::npos) break;  // cut off: half a path would name something else
     std::string_view line(lines.data() + start, end - start);
     start = end + 1;
     size_t first = line.find('\t');
