@@ -4,6 +4,8 @@ set(CMAKE_CXX_STANDARD 23)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
+# A start is page faults and cold code, so small beats fast: 4 % of `run` against -O3, and a fifth of the binary.
+set(CMAKE_CXX_FLAGS_RELEASE "-Os -DNDEBUG")
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
 endif()
@@ -11,8 +13,10 @@ endif()
 add_library(cella_flags INTERFACE)
 target_compile_options(cella_flags INTERFACE
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Werror=return-type
-  # GCC 12 sees overlaps in std::string that are not there (its bug 105329).
+  # GCC 12 sees overlaps in std::string that are not there (its bug 105329), and takes the error of a std::expected that
+  # holds a value for uninitialized.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
   $<$<BOOL:${CELLA_WERROR}>:-Werror>)
 target_compile_definitions(cella_flags INTERFACE _GNU_SOURCE)
 target_include_directories(cella_flags INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/generated)
