@@ -89,6 +89,23 @@ def test_memory_swap(sleeper):
         assert value(c, "memory/memory.memsw.limit_in_bytes", None) == str(96 << 20)
 
 
+def test_memory_kernel_tcp(sleeper):
+    """Unlike memory.kernel, this limit is still there on v1."""
+    here = cgroup_mounts().get("memory")
+    if not here or not (here / "memory.kmem.tcp.limit_in_bytes").exists():
+        pytest.skip("this kernel has no limit of TCP buffers by cgroup")
+    c = sleeper(memory={"limit": 64 << 20, "kernelTCP": 32 << 20})
+    assert value(c, "memory/memory.kmem.tcp.limit_in_bytes", None) == str(32 << 20)
+
+
+def test_memory_kernel_is_named_when_it_is_ignored(box):
+    c = box("true")
+    resources(c, memory={"limit": 64 << 20, "kernel": 32 << 20})
+    result = c.run()
+    assert result.returncode == 0
+    assert "/linux/resources/memory/kernel: is ignored" in result.stderr
+
+
 def test_memory_limit_is_enforced(box):
     c = box("sh", "-c", "x=$(head -c 60000000 /dev/zero | tr '\\0' x); echo ${#x}")
     resources(c, memory={"limit": 16 << 20, "swap": 16 << 20} if (cgroup_mounts().get("memory", pathlib.Path("/")) / "memory.memsw.limit_in_bytes").exists() else {"limit": 16 << 20})
