@@ -283,6 +283,23 @@ def test_sub_cgroups_made_by_the_container_are_removed(box, test_id):
     assert not our_cgroups(test_id)
 
 
+def test_cgroup_that_a_process_was_moved_to_is_left(box, test_id):
+    """delete removes what create made, and nothing else."""
+    here = cgroup_mounts().get("pids") or cgroup_mounts()[""]
+    other = here / f"{test_id}-other"
+    other.mkdir()
+    try:
+        c = box("true")
+        c.create()
+        (other / "cgroup.procs").write_text(str(c.pid))
+        assert c.start().returncode == 0
+        c.wait_stopped()
+        assert c.delete().returncode == 0
+        assert our_cgroups(test_id) == [other]
+    finally:
+        other.rmdir()
+
+
 def test_small_memory_limit(box):
     """A container with 512 KiB starts: what waits inside is small enough."""
     if "memory" not in cgroup_mounts() and LAYOUT != "v2":
