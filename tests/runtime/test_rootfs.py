@@ -126,14 +126,6 @@ def test_tmpfs_is_a_fresh_one(box):
     assert c.run().stdout == "x\n"
 
 
-def test_tmpcopyup_is_refused_by_name(box):
-    """Not built yet: never ignored, because the program would see an empty directory."""
-    c = box("true")
-    add_mount(c, "/etc", options=["tmpcopyup"])
-    result = c.run()
-    assert result.returncode == 1 and "tmpcopyup is not supported yet" in result.stderr
-
-
 def test_bind(box, source):
     c = box("sh", "-c", "cat /mnt/file; echo written >/mnt/new")
     add_mount(c, "/mnt", "bind", source, ["bind"])
