@@ -149,6 +149,7 @@ void convert_mounts(const oci::Spec& spec, const SpecconvOptions& options, Confi
         check_option(from.options[k], mount, report);
       }
     }
+    if (mount.device.empty() && !is_remount(mount)) report.fail_in("type", "must be given, as this is no bind mount");
     if (mount.idmap && report.findings.size() == found) check_idmap(mount, options, report);
     config.mounts.push_back(std::move(mount));
   }

@@ -96,6 +96,11 @@ TEST(MountOptions, Extensions) {
             at + "must not come with src-nofollow or dest-nofollow\n");
 }
 
+TEST(MountOptions, Type) {
+  EXPECT_EQ(said_of(R"("source":"/s","options":["ro"])"), "/mounts/0/type: must be given, as this is no bind mount\n");
+  EXPECT_EQ(said_of(R"("options":["remount"])"), "");
+}
+
 TEST(MountOptions, WithoutEffect) {
   for (const char* option : {"sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime", "iversion",
                              "noiversion", "silent", "loud"}) {
