@@ -5,18 +5,10 @@ import subprocess
 
 import pytest
 
-from harness import add_namespace, chown_tree, drop_namespace, has_namespace, mount_at, namespaces, wait_for
+from harness import add_namespace, chown_tree, drop_namespace, has_namespace, map_ids, mount_at, namespaces, wait_for
 
 PROC_NAME = {"pid": "pid", "network": "net", "ipc": "ipc", "uts": "uts", "mount": "mnt", "user": "user", "cgroup": "cgroup",
              "time": "time"}
-
-
-def map_ids(container, first=100000, count=65536):
-    """Gives the container a user namespace, and the root filesystem to its root."""
-    add_namespace(container.config, "user")
-    one = [{"containerID": 0, "hostID": first, "size": count}]
-    container.config["linux"].update(uidMappings=one, gidMappings=one)
-    chown_tree(container.bundle / "rootfs", first, first)
 
 
 def ns_of(pid, kind):

@@ -7,35 +7,9 @@ import subprocess
 
 import pytest
 
-from harness import REPO, add_namespace, cgroup_mounts, mount_at, parse_mounts
+from harness import REPO, add_mount, add_namespace, cgroup_mounts, in_private_mounts, mount_at, mounts_in, parse_mounts
 
 DEVICES = {"null": "1:3", "zero": "1:5", "full": "1:7", "random": "1:8", "urandom": "1:9", "tty": "5:0"}
-
-
-def mounts_in(container):
-    """The mounts that the container sees, from its own mountinfo; it must be one that ends at once."""
-    container.config["process"]["args"] = ["cat", "/proc/self/mountinfo"]
-    result = container.run()
-    assert result.returncode == 0, result.stderr
-    return parse_mounts(result.stdout)
-
-
-def add_mount(container, destination, type="tmpfs", source="tmpfs", options=()):
-    container.config["mounts"].append({"destination": str(destination), "type": type, "source": str(source),
-                                       "options": list(options)})
-
-
-def in_private_mounts(container, script, propagation="private"):
-    """The runtime starts in a mount namespace of its own, where the script has been run."""
-    container.prefix = ["unshare", "-m", "--propagation", propagation, "sh", "-ec", script + '\nexec "$@"', "sh"]
-
-
-@pytest.fixture
-def source(workdir):
-    path = workdir / "source"
-    (path / "sub").mkdir(parents=True)
-    (path / "file").write_text("from the host\n")
-    return path
 
 
 # root
@@ -159,14 +133,6 @@ def test_tmpfs_is_a_fresh_one(box):
     (c.bundle / "rootfs/tmp/below").write_text("")
     add_mount(c, "/tmp")
     assert c.run().stdout == "x\n"
-
-
-def test_tmpcopyup_is_refused_by_name(box):
-    """Not built yet: never ignored, because the program would see an empty directory."""
-    c = box("true")
-    add_mount(c, "/etc", options=["tmpcopyup"])
-    result = c.run()
-    assert result.returncode == 1 and "tmpcopyup is not supported yet" in result.stderr
 
 
 def test_bind(box, source):
