@@ -59,6 +59,8 @@ TEST(NoPlan, IsMadeFor) {
        "setting time offsets needs a new time namespace"},
       {[](Input& in) { in.config.mounts[0].idmap = true; }, kUnsupported,
        "mounting /proc: id-mapped mounts are not supported yet"},
+      {[](Input& in) { in.config.cgroups.systemd = true; }, kUnsupported,
+       "the systemd cgroup driver is not supported yet"},
       {[](Input& in) {
          in.options.init = false;
          in.process.exec_cpu_affinity = config::CPUAffinity{"3-1", ""};

@@ -234,13 +234,6 @@ std::string clean_path(const std::string& path) {
 
 Result<void> add_mounts(Builder& b) {
   for (const Mount& mount : b.config.mounts) {
-    if (mount.idmap || !mount.uid_mappings.empty() || !mount.gid_mappings.empty()) {
-      return base::fail(ErrorCode::kUnsupported, "mounting {}: id-mapped mounts are not supported yet",
-                        mount.destination);
-    }
-    if (mount.extensions != 0) {
-      return base::fail(ErrorCode::kUnsupported, "mounting {}: tmpcopyup is not supported yet", mount.destination);
-    }
     std::string target = clean_path(mount.destination);
     if (mount.flags & MS_BIND) {
       auto slot = b.tree_slots.find(&mount);
