@@ -273,6 +273,13 @@ std::vector<GoldenCase> create_cases() {
          in.config.mount_label = "system_u:object_r:container_file_t:s0:c1,c2";
          in.config.mounts.push_back(mount_of("tmpfs", "tmpfs", "/tmp"));
        }},
+      {"mounts_recursively_read_only",
+       [](Input& in) {
+         in.config.mounts.push_back(mount_of("tmpfs", "tmpfs", "/data"));
+         in.config.mounts.back().rec_attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC;
+         in.config.mounts.push_back(bind_of("/srv", "/srv", MS_REC));
+         in.config.mounts.back().rec_attr_set = MOUNT_ATTR_RDONLY;
+       }},
       {"limits",
        [](Input& in) {
          in.config.rlimits = {{RLIMIT_NOFILE, 2048, 1024}, {RLIMIT_CORE, RLIM_INFINITY, 0}, {RLIMIT_NPROC, 8, 8}};

@@ -125,12 +125,16 @@ void add_bind(Builder& b, const Mount& mount, const std::string& target, uint32_
 
 // Read-only is put on these last, because other mounts and devices are still to be made inside.
 bool read_only_late(const Mount& mount, const std::string& target) {
-  return (mount.flags & MS_RDONLY) != 0 && (mount.device == "tmpfs" || target == "/dev");
+  const bool read_only = (mount.flags & MS_RDONLY) != 0 || (mount.rec_attr_set & MOUNT_ATTR_RDONLY) != 0;
+  return read_only && (mount.device == "tmpfs" || target == "/dev");
 }
 
-void add_new_mount(Builder& b, const Mount& mount, const std::string& target) {
-  bool late = read_only_late(mount, target);
-  uint64_t flags = late ? mount.flags & ~static_cast<uint64_t>(MS_RDONLY) : mount.flags;
+void add_new_mount(Builder& b, Mount mount, const std::string& target) {
+  if (read_only_late(mount, target)) {
+    mount.flags &= ~static_cast<uint64_t>(MS_RDONLY);
+    mount.rec_attr_set &= ~static_cast<uint64_t>(MOUNT_ATTR_RDONLY);
+  }
+  const uint64_t flags = mount.flags;
   std::vector<std::string> options = split_options(mount.data);
   if (!b.config.mount_label.empty() && b.facts.selinux && (mount.device == "tmpfs" || mount.device == "mqueue")) {
     options.push_back(fmt::format("context={}", b.config.mount_label));
@@ -295,7 +299,8 @@ Result<void> add_root_protection(Builder& b) {
     std::string target = clean_path(mount.destination);
     bool cgroup_v1 = mount.device == "cgroup" && !b.facts.cgroup_v2 && (mount.flags & MS_RDONLY) != 0;
     if ((mount.flags & MS_BIND) == 0 && (read_only_late(mount, target) || cgroup_v1)) {
-      b.writer.step(Op::kRemountAttributes, {b.writer.string(target), MOUNT_ATTR_RDONLY, 0},
+      const bool recursive = (mount.rec_attr_set & MOUNT_ATTR_RDONLY) != 0;
+      b.writer.step(Op::kRemountAttributes, {b.writer.string(target), MOUNT_ATTR_RDONLY, recursive},
                     fmt::format("making {} read-only", target));
     }
   }
