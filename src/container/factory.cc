@@ -125,6 +125,7 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   TRY(plan::check_supported(config));
   std::string name(id);
   cgroup::Layout layout = TRY(cgroup::detect(), "looking for cgroups");
+  TRY(container::check_delegation(config, layout));
   cgroup::Paths paths = TRY(cgroup::container_paths(layout, config.cgroups, name), "linux.cgroupsPath");
   std::vector<std::string> warnings;
   plan::Facts facts = TRY(container::host_facts(config, layout, paths, &warnings));
