@@ -88,6 +88,9 @@ Result<uint32_t> seccomp_flags(const std::vector<std::string>& names, bool wants
 const char* seccomp_action_name(SeccompAction action);
 const char* seccomp_operator_name(SeccompOperator op);
 
+// Of the libseccomp that this is built with, "2.5.4".
+std::string libseccomp_version();
+
 // Every name that is understood, for `features`. Architectures: those that can be compiled.
 std::vector<std::string> seccomp_action_names();
 std::vector<std::string> seccomp_operator_names();
