@@ -52,8 +52,9 @@ class Factory {
   Result<Bundle> load_bundle(std::string_view id, std::string_view path, const BundleOptions& options = {}) const;
 
   // Reserves the id. Nothing runs yet: Container::start makes the init process, and when that fails (or the Container
-  // is destroyed without it) nothing stays behind. kIdInUse, kInvalidIdFormat; kUnsupported for the systemd driver.
-  // Config::version may be left empty. What a Config asks for is looked at by start(). Safe in several threads at once.
+  // is destroyed without it) nothing stays behind. kIdInUse, kInvalidIdFormat; kUnsupported for what this build cannot
+  // do, see features_json(). Config::version may be left empty. The rest of what a Config asks for is looked at by
+  // start(). Safe in several threads at once.
   Result<Container> create(std::string_view id, config::Config config);
   // kContainerNotExists.
   Result<Container> load(std::string_view id) const;

@@ -62,7 +62,7 @@ class Compiler {
 
   Result<SeccompProgram> compile() {
     TRY(check_notify());
-    program_.flags = TRY(collect_flags());
+    program_.flags = TRY(seccomp_flags(policy_.flags, program_.wants_listener));
     default_value_ = TRY(seccomp_return_value(policy_.default_action, policy_.default_errno_ret));
     TRY(choose_architectures());
     TRY(choose_rules());
@@ -95,24 +95,6 @@ class Compiler {
       program_.wants_listener = true;
     }
     return {};
-  }
-
-  Result<uint32_t> collect_flags() {
-    uint32_t flags = 0;
-    for (const std::string& name : policy_.flags) {
-      std::optional<uint32_t> flag = seccomp_flag_from_name(name);
-      if (!flag) return base::fail(ErrorCode::kConfigInvalid, "seccomp flag {} is not known", name);
-      flags |= *flag;
-    }
-    if (program_.wants_listener) {
-      flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
-      // Otherwise both want to give their result in the return value: a descriptor, and the thread that did not sync.
-      if ((flags & SECCOMP_FILTER_FLAG_TSYNC) != 0) flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
-    } else if ((flags & *seccomp_flag_from_name("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")) != 0) {
-      return base::fail(ErrorCode::kConfigInvalid,
-                        "seccomp flag SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs a rule with SCMP_ACT_NOTIFY");
-    }
-    return flags;
   }
 
   Result<void> choose_architectures() {
@@ -159,6 +141,9 @@ class Compiler {
         }
       }
       if (::seccomp_syscall_resolve_name(rule.name.c_str()) == __NR_SCMP_ERROR) {
+        if (policy_.fail_unknown_syscalls) {
+          return base::fail(ErrorCode::kConfigInvalid, "seccomp: unknown syscall \"{}\"", rule.name);
+        }
         warn("unknown seccomp syscall \"{}\" ignored", rule.name);
         continue;
       }
@@ -322,6 +307,24 @@ class Compiler {
 };
 
 }  // namespace
+
+Result<uint32_t> seccomp_flags(const std::vector<std::string>& names, bool wants_listener) {
+  uint32_t flags = 0;
+  for (const std::string& name : names) {
+    std::optional<uint32_t> flag = seccomp_flag_from_name(name);
+    if (!flag) return base::fail(ErrorCode::kConfigInvalid, "seccomp flag {} is not known", name);
+    flags |= *flag;
+  }
+  if (wants_listener) {
+    flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    // Otherwise both want to give their result in the return value: a descriptor, and the thread that did not sync.
+    if ((flags & SECCOMP_FILTER_FLAG_TSYNC) != 0) flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+  } else if ((flags & *seccomp_flag_from_name("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")) != 0) {
+    return base::fail(ErrorCode::kConfigInvalid,
+                      "seccomp flag SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs a rule with SCMP_ACT_NOTIFY");
+  }
+  return flags;
+}
 
 Result<SeccompProgram> compile_seccomp(const SeccompPolicy& policy, std::vector<std::string>* warnings) {
   return Compiler(policy, warnings).compile();

@@ -59,6 +59,7 @@ struct SeccompPolicy {
   std::vector<std::string> architectures;
   std::vector<std::string> flags;  // "SECCOMP_FILTER_FLAG_LOG"
   std::vector<SeccompRule> rules;
+  bool fail_unknown_syscalls = false;  // a name that no architecture has is kConfigInvalid, not a warning
 };
 
 struct SeccompProgram {
@@ -81,8 +82,14 @@ Result<uint32_t> seccomp_return_value(SeccompAction action, std::optional<uint32
 std::optional<SeccompAction> seccomp_action_from_name(std::string_view name);
 std::optional<SeccompOperator> seccomp_operator_from_name(std::string_view name);
 std::optional<uint32_t> seccomp_flag_from_name(std::string_view name);  // SECCOMP_FILTER_FLAG_*
+// The flags for seccomp(2), with what a listener needs when there is to be one. kConfigInvalid: an unknown name, or one
+// that needs a listener.
+Result<uint32_t> seccomp_flags(const std::vector<std::string>& names, bool wants_listener);
 const char* seccomp_action_name(SeccompAction action);
 const char* seccomp_operator_name(SeccompOperator op);
+
+// Of the libseccomp that this is built with, "2.5.4".
+std::string libseccomp_version();
 
 // Every name that is understood, for `features`. Architectures: those that can be compiled.
 std::vector<std::string> seccomp_action_names();

@@ -300,6 +300,17 @@ TEST(Seccomp, UnknownNamesAreIgnoredWithAWarning) {
   EXPECT_EQ(warnings, std::vector<std::string>{"unknown seccomp syscall \"no_such_call\" ignored"});
 }
 
+TEST(Seccomp, UnknownNamesAreErrorsWhenThatIsAskedFor) {
+  SeccompPolicy policy;
+  policy.rules = {{"frobnicate", SeccompAction::kErrno, {}, {}}};
+  EXPECT_TRUE(compile_seccomp(policy));
+  policy.fail_unknown_syscalls = true;
+  Result<SeccompProgram> program = compile_seccomp(policy);
+  ASSERT_FALSE(program);
+  EXPECT_EQ(program.error().code, ErrorCode::kConfigInvalid);
+  EXPECT_EQ(program.error().text(), "seccomp: unknown syscall \"frobnicate\"");
+}
+
 TEST(Seccomp, NamesGoBothWays) {
   for (const std::string& name : seccomp_action_names()) {
     const char* canonical = name == "SCMP_ACT_KILL" ? "SCMP_ACT_KILL_THREAD" : name.c_str();

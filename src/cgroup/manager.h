@@ -67,6 +67,10 @@ class Manager {
   Result<Join> open_join(const SubPaths& sub_paths = {}, Part part = Part::kAll);
   // Only what is asked for is written; a value for a controller that is not there is an error naming the OCI field.
   Result<void> apply(const config::Resources& resources);
+  // v2 alone. Makes the cgroup `path` below the container's, gives it to the user `uid` and group `gid` of the host
+  // (what the kernel says may be given, /sys/kernel/cgroup/delegate), and moves the process there. The container's own
+  // keeps the limits; destroy() removes both.
+  Result<void> delegate(pid_t pid, const std::string& path, uid_t uid, gid_t gid);
   // Writes the pid to every cgroup.procs: the slow way, for restore.
   Result<void> add_process(pid_t pid);
 

@@ -279,6 +279,7 @@ Result<Converted> from_spec(const oci::Spec& spec, const SpecconvOptions& option
                     convert_hooks(spec.hooks->create_container), convert_hooks(spec.hooks->start_container),
                     convert_hooks(spec.hooks->poststart),        convert_hooks(spec.hooks->poststop)};
   }
+  convert_annotations(spec, config, report, result.warnings);
   if (spec.process) {
     auto process = process_from_spec(*spec.process, &result.warnings);
     if (!process) return std::unexpected(std::move(process).error());

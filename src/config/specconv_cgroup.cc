@@ -1,11 +1,12 @@
 #include <algorithm>
 
 #include "config/specconv_parts.h"
+#include "oci/annotations.h"
 
 namespace cella::config {
 namespace {
 
-constexpr std::string_view kPropertyPrefix = "org.systemd.property.";
+constexpr std::string_view kPropertyPrefix = oci::annotation::kSystemdProperty;
 
 // libcontainer's convention: 0 is "not set", except where the limit is a pointer there.
 template <typename T>

@@ -165,6 +165,53 @@ TEST(Specconv, Cgroups) {
   EXPECT_EQ(r.pids_limit, 0);
 }
 
+TEST(Specconv, Annotations) {
+  auto result = convert(R"(,"annotations":{"run.oci.mount_context_type":"fscontext","run.oci.hooks.stdout":"/out",
+    "run.oci.hooks.stderr":"/err","run.oci.pidfd_receiver":"/pidfd","run.oci.keep_original_groups":"1",
+    "run.oci.delegate-cgroup":"a/b","run.oci.seccomp.receiver":"/nobody"},
+    "process":{"cwd":"/","args":["a"],"user":{"additionalGids":[5]}})");
+  ASSERT_TRUE(result) << findings(result);
+  const Config& c = result->config;
+  EXPECT_EQ(c.mount_context_type + c.hooks_stdout + c.hooks_stderr + c.pidfd_receiver + c.cgroups.delegate,
+            "fscontext/out/err/pidfda/b");
+  EXPECT_TRUE(c.keep_original_groups);
+  EXPECT_FALSE(c.seccomp) << "a receiver alone makes no filter";
+  EXPECT_EQ(result->warnings,
+            std::vector<std::string>{"process.user.additionalGids is ignored because of run.oci.keep_original_groups"});
+  EXPECT_FALSE(convert(R"(,"annotations":{"run.oci.keep_original_groups":"0"})")->config.keep_original_groups);
+}
+
+TEST(Specconv, AnnotationsAboutSeccomp) {
+  const std::string filter = R"(,"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":null,
+    "flags":["SECCOMP_FILTER_FLAG_LOG"],"syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}])";
+  const std::string receiver = R"(,"annotations":{"run.oci.seccomp.receiver":"/annotated",
+    "run.oci.seccomp_fail_unknown_syscall":"true"})";
+  EXPECT_EQ(convert(filter + "}}" + receiver)->config.seccomp->listener_path, "/annotated");
+  EXPECT_TRUE(convert(filter + "}}" + receiver)->config.seccomp->fail_unknown_syscalls);
+  EXPECT_EQ(convert(filter + R"(,"listenerPath":"/path"}})" + receiver)->config.seccomp->listener_path, "/path");
+  auto result =
+      convert(filter + R"(,"listenerPath":"/path"}},"annotations":{"run.oci.seccomp_bpf_data":"BgAAAAAA/38="})");
+  ASSERT_TRUE(result) << findings(result);
+  const Seccomp& seccomp = *result->config.seccomp;
+  EXPECT_EQ(seccomp.program + seccomp.listener_path + seccomp.flags.at(0), "BgAAAAAA/38=/pathSECCOMP_FILTER_FLAG_LOG");
+  EXPECT_TRUE(seccomp.syscalls.empty());
+  EXPECT_EQ(seccomp.default_action, SeccompAction::kErrno) << "for a runtime that does not know the program";
+  EXPECT_TRUE(convert(R"(,"annotations":{"run.oci.seccomp_bpf_data":"BgAAAAAA/38="})")->config.seccomp);
+}
+
+TEST(Specconv, AnnotationForCgroupV1TakesThePlaceOfAMount) {
+  const std::string annotation = R"(,"annotations":{"run.oci.systemd.force_cgroup_v1":"/sys/fs/cgroup/"})";
+  const std::string mount = R"(,"mounts":[{"destination":"/sys/fs/cgroup","type":"cgroup","source":"cgroup"}])";
+  const std::string namespaces = R"(,"linux":{"namespaces":[{"type":"cgroup"}]})";
+  const std::string place = "/annotations/run.oci.systemd.force_cgroup_v1 ";
+  EXPECT_EQ(findings(convert(annotation + namespaces)),
+            place + "must be the destination of a mount, to take its place\n");
+  EXPECT_EQ(findings(convert(annotation + mount)), place + "needs a new cgroup namespace in /linux/namespaces\n");
+  auto result = convert(annotation + mount + namespaces);
+  ASSERT_TRUE(result) << findings(result);
+  EXPECT_EQ(result->config.systemd_cgroup_v1, "/sys/fs/cgroup");
+}
+
 TEST(Specconv, CgroupOwner) {
   const std::string mounts = R"(,"mounts":[{"destination":"/sys/fs/cgroup/","type":"cgroup","source":"cgroup"}])";
   const std::string process = R"(,"process":{"cwd":"/","args":["a"],"user":{"uid":7}})";

@@ -67,6 +67,9 @@ Result<void> receive_console(ConsoleSockets& sockets, Process& process);
 // As soon as the process exists: its pid file, its pidfd socket, its OOM score.
 Result<void> announce(const Process& process, pid_t pid, std::optional<int> oom_score_adj, bool tolerate_denial);
 
+// To a unix socket.
+Result<void> send_pidfd(const std::string& path, pid_t pid);
+
 // The other end of seccomp.listenerPath, and the ContainerProcessState that goes there with the notify descriptor
 // (config-linux.md, "The Container Process State").
 struct SeccompListener {

@@ -17,7 +17,7 @@ Result<void> remove_container(Container::Impl& container) {
   const config::Config& config = container.config;
   if (!config.hooks.poststop.empty()) {
     container.warn_all(
-        run_all_hooks(config.hooks.poststop, "poststop", hook_state(config, container.id(), "stopped", 0)));
+        run_all_hooks(config, config.hooks.poststop, "poststop", hook_state(config, container.id(), "stopped", 0)));
   }
   return {};
 }

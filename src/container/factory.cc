@@ -14,6 +14,7 @@
 #include "oci/default_spec.h"
 #include "oci/parse.h"
 #include "plan/print.h"
+#include "plan/supported.h"
 #include "sys/file.h"
 #include "sys/process.h"
 #include "version.h"
@@ -40,13 +41,6 @@ Result<Container> load_from(const std::shared_ptr<const FactoryOptions>& options
   impl->config = impl->state->config;
   impl->directory = std::move(directory);
   return Container(std::move(impl));
-}
-
-Result<void> check_supported(const config::Config& config) {
-  if (!config.cgroups.systemd) return {};
-  Error error(ErrorCode::kUnsupported, "the systemd cgroup driver is not supported yet");
-  error.hint = "leave out --systemd-cgroup: cgroups are made through the filesystem then";
-  return std::unexpected(std::move(error));
 }
 
 // Kills what runs in it and waits for the end of it.
@@ -96,7 +90,7 @@ Result<Bundle> Factory::load_bundle(std::string_view id, std::string_view path, 
 }
 
 Result<Container> Factory::create(std::string_view id, config::Config config) {
-  TRY(check_supported(config));
+  TRY(plan::check_supported(config));
   auto impl = std::make_unique<Container::Impl>();
   impl->directory = TRY(StateDirectory::create(impl_->options->root, id));
   impl->options = impl_->options;
@@ -128,9 +122,10 @@ Result<std::vector<OciState>> Factory::list() const {
 
 Result<PlanText> Factory::plan_create(std::string_view id, const config::Config& config, const Process& process) const {
   TRY(container::check_id(id));
-  TRY(check_supported(config));
+  TRY(plan::check_supported(config));
   std::string name(id);
   cgroup::Layout layout = TRY(cgroup::detect(), "looking for cgroups");
+  TRY(container::check_delegation(config, layout));
   cgroup::Paths paths = TRY(cgroup::container_paths(layout, config.cgroups, name), "linux.cgroupsPath");
   std::vector<std::string> warnings;
   plan::Facts facts = TRY(container::host_facts(config, layout, paths, &warnings));

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/result.h"
 #include "bpf/seccomp.h"
 #include "config/capabilities.h"
@@ -26,6 +27,7 @@ bpf::SeccompPolicy policy_of(const config::Seccomp& seccomp) {
   policy.default_errno_ret = seccomp.default_errno_ret;
   policy.architectures = seccomp.architectures;
   policy.flags = seccomp.flags;
+  policy.fail_unknown_syscalls = seccomp.fail_unknown_syscalls;
   policy.rules.reserve(seccomp.syscalls.size());
   for (const config::SeccompSyscall& syscall : seccomp.syscalls) {
     bpf::SeccompRule& rule = policy.rules.emplace_back();
@@ -41,6 +43,29 @@ bpf::SeccompPolicy policy_of(const config::Seccomp& seccomp) {
 static_assert(static_cast<int>(bpf::SeccompAction::kNotify) == static_cast<int>(config::SeccompAction::kNotify));
 static_assert(static_cast<int>(bpf::SeccompOperator::kMaskedEqual) ==
               static_cast<int>(config::SeccompOperator::kMaskedEqual));
+
+// A program that the config brings along, as it is.
+Result<plan::SeccompBlob> given_program(const config::Seccomp& seccomp) {
+  plan::SeccompBlob blob;
+  std::optional<std::string> program = base::decode_base64(seccomp.program);
+  if (!program) return base::fail(ErrorCode::kConfigInvalid, "the program is not base64");
+  blob.program = std::move(*program);
+  // What it returns is not looked at: a listener is wanted when there is somebody to send it to.
+  blob.listener = !seccomp.listener_path.empty();
+  blob.flags = TRY(bpf::seccomp_flags(seccomp.flags, blob.listener));
+  return blob;
+}
+
+Result<plan::SeccompBlob> seccomp_blob(const config::Seccomp& seccomp, std::vector<std::string>* warnings) {
+  if (!seccomp.program.empty()) return given_program(seccomp);
+  bpf::SeccompProgram program = TRY(bpf::compile_seccomp(policy_of(seccomp), warnings));
+  plan::SeccompBlob blob;
+  blob.program.assign(reinterpret_cast<const char*>(program.instructions.data()),
+                      program.instructions.size() * sizeof(sock_filter));
+  blob.flags = program.flags;
+  blob.listener = program.wants_listener;
+  return blob;
+}
 
 // Can this cgroup be made? It, or what of its path exists, is writable.
 bool can_be_made(std::string path) {
@@ -87,15 +112,15 @@ Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layou
   facts.join_v1_tasks = layout.kind == cgroup::Layout::kV1 || layout.kind == cgroup::Layout::kHybrid;
   facts.apparmor = !config.apparmor_profile.empty() && kernel_has_apparmor();
   facts.selinux = (!config.process_label.empty() || !config.mount_label.empty()) && kernel_has_selinux();
-  if (config.seccomp) {
-    bpf::SeccompProgram program = TRY(bpf::compile_seccomp(policy_of(*config.seccomp), warnings), "linux.seccomp");
-    plan::SeccompBlob& blob = facts.seccomp.emplace();
-    blob.program.assign(reinterpret_cast<const char*>(program.instructions.data()),
-                        program.instructions.size() * sizeof(sock_filter));
-    blob.flags = program.flags;
-    blob.listener = program.wants_listener;
-  }
+  if (config.seccomp) facts.seccomp = TRY(seccomp_blob(*config.seccomp, warnings), "linux.seccomp");
   return facts;
+}
+
+Result<void> check_delegation(const config::Config& config, const cgroup::Layout& layout) {
+  if (config.cgroups.delegate.empty() || layout.kind == cgroup::Layout::kV2) return {};
+  Error error(ErrorCode::kUnsupported, "a cgroup can be delegated with cgroup v2 alone, which this host has not");
+  error.findings.push_back({"/annotations/run.oci.delegate-cgroup", "needs cgroup v2"});
+  return std::unexpected(std::move(error));
 }
 
 config::ProcessConfig grantable(const config::ProcessConfig& process, const config::Config& config,

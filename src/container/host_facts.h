@@ -22,6 +22,9 @@ bool is_privileged();
 Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layout& layout, const cgroup::Paths& paths,
                                std::vector<std::string>* warnings);
 
+// kUnsupported when a cgroup is to be delegated where that is not safe: anywhere but with cgroup v2 alone.
+Result<void> check_delegation(const config::Config& config, const cgroup::Layout& layout);
+
 // The process with the capabilities that it can have. An ambient one has to be permitted and inheritable as well,
 // capabilities(7); config.md, "capabilities", wants a warning for what cannot be granted, not a failure.
 config::ProcessConfig grantable(const config::ProcessConfig& process, const config::Config& config,

@@ -71,19 +71,21 @@ Result<void> receive_console(ConsoleSockets& sockets, Process& process) {
 Result<void> announce(const Process& process, pid_t pid, std::optional<int> oom_score_adj, bool tolerate_denial) {
   // First of all: whoever started us tells from this file that there is a process.
   if (!process.pid_file.empty()) TRY(write_pid_file(process.pid_file, pid));
-  if (!process.pidfd_socket.empty()) {
-    sys::FileDescriptor pidfd = TRY(sys::pidfd_open(pid), "opening a pidfd of process {}", pid);
-    sys::FileDescriptor socket =
-        TRY(sys::connect_unix(process.pidfd_socket), "connecting to the pidfd socket {}", process.pidfd_socket);
-    int fd = pidfd.get();
-    TRY(sys::send_message(socket.get(), "pidfd", {&fd, 1}), "sending the pidfd to {}", process.pidfd_socket);
-  }
+  if (!process.pidfd_socket.empty()) TRY(send_pidfd(process.pidfd_socket, pid));
   if (oom_score_adj) {
     std::string path = fmt::format("/proc/{}/oom_score_adj", pid);
     SysResult<void> written = sys::write_file(path.c_str(), std::to_string(*oom_score_adj));
     bool denied = !written && (written.error().value == EACCES || written.error().value == EPERM);
     if (!written && !(denied && tolerate_denial)) TRY(written, "setting oom_score_adj to {}", *oom_score_adj);
   }
+  return {};
+}
+
+Result<void> send_pidfd(const std::string& path, pid_t pid) {
+  sys::FileDescriptor pidfd = TRY(sys::pidfd_open(pid), "opening a pidfd of process {}", pid);
+  sys::FileDescriptor socket = TRY(sys::connect_unix(path), "connecting to the pidfd socket {}", path);
+  int fd = pidfd.get();
+  TRY(sys::send_message(socket.get(), "pidfd", {&fd, 1}), "sending the pidfd to {}", path);
   return {};
 }
 

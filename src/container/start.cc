@@ -40,6 +40,7 @@ class Start {
 
   Result<void> run() {
     layout_ = TRY(cgroup::detect(), "looking for cgroups");
+    TRY(check_delegation(config_, layout_));
     manager_.emplace(TRY(cgroup::Manager::make(layout_, config_.cgroups, container_.id()), "linux.cgroupsPath"));
     cgroup::Paths paths = manager_->paths();
     plan::Facts facts = TRY(host_facts(config_, layout_, paths, &warnings_));
@@ -58,8 +59,8 @@ class Start {
       (void)manager_->destroy();
       // runtime.md, "Lifecycle": what fails after the first hook goes on with the poststop hooks.
       if (hooks_have_run_) {
-        container_.warn_all(
-            run_all_hooks(config_.hooks.poststop, "poststop", hook_state(config_, container_.id(), "stopped", 0)));
+        container_.warn_all(run_all_hooks(config_, config_.hooks.poststop, "poststop",
+                                          hook_state(config_, container_.id(), "stopped", 0)));
       }
     }
     return started;
@@ -78,15 +79,20 @@ class Start {
     if (wait_) fifo = TRY(container_.directory.make_fifo());
     ConsoleSockets console = TRY(open_console(process_));
     listener_ = TRY(SeccompListener::connect(config_, built));
+    HookOutput hook_output;
+    if (built.hook_output_first != plan::kNoSlot) hook_output = TRY(HookOutput::open(config_));
 
     Launch request = {built, process_.stdio, process_.extra_files, {}, birth.into_cgroup.get(), wait_};
     request.slots = {{built.console_socket, console.theirs.get()},
                      {built.fifo, fifo.get()},
                      {built.listener_socket, listener_.socket.get()}};
+    if (hook_output.out) request.slots.emplace_back(built.hook_output_first, hook_output.out.get());
+    if (hook_output.error) request.slots.emplace_back(built.hook_output_first + 1, hook_output.error.get());
     Handler handler;
     handler.created = [&](pid_t pid) -> Result<void> {
       TRY(announce(process_, pid, process_.config.oom_score_adj ? process_.config.oom_score_adj : config_.oom_score_adj,
                    config_.rootless_euid));
+      if (!config_.pidfd_receiver.empty()) TRY(send_pidfd(config_.pidfd_receiver, pid));
       // Init is making namespaces now, which takes about as long.
       if (!born_in_cgroup) TRY(container_.directory.write_journal(paths));
       TRY(manager_->create(cgroup::Part::kV1), "creating the cgroup");
@@ -127,8 +133,8 @@ class Start {
     const config::Hooks& hooks = config_.hooks;
     hooks_have_run_ = true;
     oci::State state = hook_state(config_, container_.id(), "creating", pid);
-    TRY(run_hooks(hooks.prestart, "prestart", state));
-    TRY(run_hooks(hooks.create_runtime, "createRuntime", state));
+    TRY(run_hooks(config_, hooks.prestart, "prestart", state));
+    TRY(run_hooks(config_, hooks.create_runtime, "createRuntime", state));
     std::vector<int> documents;
     if (hooks.create_container.empty() && hooks.start_container.empty()) return documents;
     // For the hooks that init runs, the pid is what the container's own pid namespace calls it.
@@ -166,6 +172,11 @@ class Start {
   // From here on the container exists for others.
   Result<std::vector<int>> record(pid_t pid, bool ready_waits) {
     if (!state_) TRY(prepare_record(pid));
+    if (const std::string& delegate = config_.cgroups.delegate; !delegate.empty()) {
+      const auto uid = static_cast<uid_t>(config_.host_root_uid().value_or(0));
+      const auto gid = static_cast<gid_t>(config_.host_root_gid().value_or(0));
+      TRY(manager_->delegate(pid, delegate, uid, gid), "delegating a cgroup");
+    }
     if (ready_waits) TRY(container_.directory.commit_state());
     container_.state = std::move(state_);
     return listener_.describe(config_, container_.id(), "creating", pid);
@@ -188,7 +199,7 @@ Result<void> run_poststart(Container::Impl& container) {
   const config::Config& config = container.config;
   if (config.hooks.poststart.empty()) return {};
   oci::State state = hook_state(config, container.id(), "running", static_cast<int>(container.state->init_process_pid));
-  return run_hooks(config.hooks.poststart, "poststart", state);
+  return run_hooks(config, config.hooks.poststart, "poststart", state);
 }
 
 void kill_init(Container::Impl& container) {

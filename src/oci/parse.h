@@ -14,7 +14,8 @@
 
 namespace cella::oci {
 
-inline constexpr const char* kSpecVersion = "1.3.0";  // of the specification that this follows
+inline constexpr const char* kSpecVersion = "1.3.0";        // of the specification that this follows
+inline constexpr const char* kOldestSpecVersion = "1.0.0";  // that is taken; drafts before it are too
 
 // "config.json is invalid: 2 findings", with them.
 Error invalid(const char* what, std::vector<Finding> findings);

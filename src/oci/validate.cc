@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "oci/annotations.h"
 #include "oci/checks.h"
 #include "oci/id_mapping.h"
 
@@ -125,6 +126,7 @@ void validate(const Spec& spec, Report& report) {
   check_mounts(spec.mounts, report);
   if (spec.hooks) check_hooks(*spec.hooks, report);
   check_annotations(spec.annotations, report);
+  check_known_annotations(spec.annotations, report);
   if (spec.linux_config) validate_linux(spec, report);
 }
 

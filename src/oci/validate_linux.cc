@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <set>
 
+#include "oci/annotations.h"
 #include "oci/checks.h"
 #include "oci/id_mapping.h"
 #include "oci/spec_schema.h"
@@ -149,13 +150,14 @@ void check_errno(Report& report, std::string_view key, SeccompAction action, std
   }
 }
 
-void check_seccomp(const Seccomp& seccomp, Report& report) {
+void check_seccomp(const Seccomp& seccomp, const Annotations& annotations, Report& report) {
+  const bool has_receiver = find_annotation(annotations, annotation::kSeccompReceiver) != nullptr;
   At at(report, "seccomp");
   check_errno(report, "defaultErrnoRet", seccomp.default_action, seccomp.default_errno_ret);
   if (seccomp.default_action == SeccompAction::kNotify) report.fail_in("defaultAction", "must not be SCMP_ACT_NOTIFY");
   if (!seccomp.listener_path.empty()) {
     check_path(report, "listenerPath", seccomp.listener_path, PathRule::kAny);
-  } else if (!seccomp.listener_metadata.empty()) {
+  } else if (!seccomp.listener_metadata.empty() && !has_receiver) {
     report.fail_in("listenerMetadata", "needs a listenerPath");
   }
   bool notifies = false;
@@ -175,7 +177,8 @@ void check_seccomp(const Seccomp& seccomp, Report& report) {
       }
     }
   }
-  if (notifies && seccomp.listener_path.empty()) report.fail_in("listenerPath", "is required by SCMP_ACT_NOTIFY");
+  if (notifies && seccomp.listener_path.empty() && !has_receiver)
+    report.fail_in("listenerPath", "is required by SCMP_ACT_NOTIFY");
 }
 
 void check_paths(const std::vector<std::string>& paths, std::string_view key, bool has_mount_namespace,
@@ -275,7 +278,7 @@ void validate_linux(const Spec& spec, Report& report) {
   check_cgroups_path(config.cgroups_path, report);
   check_devices(config.devices, report);
   check_net_devices(config, namespaces, report);
-  if (config.seccomp) check_seccomp(*config.seccomp, report);
+  if (config.seccomp) check_seccomp(*config.seccomp, spec.annotations, report);
   check_paths(config.masked_paths, "maskedPaths", has_mount, report);
   check_paths(config.readonly_paths, "readonlyPaths", has_mount, report);
   check_text(report, "mountLabel", config.mount_label);

@@ -91,6 +91,8 @@ TEST(NoPlan, IsMadeFor) {
          in.config.mounts[0].extensions = config::kExtensionDestinationNofollow;
        },
        kInvalid, "mounting /proc: a remount has no extensions"},
+      {[](Input& in) { in.config.cgroups.systemd = true; }, kUnsupported,
+       "the systemd cgroup driver is not supported yet"},
       {[](Input& in) {
          in.options.init = false;
          in.process.exec_cpu_affinity = config::CPUAffinity{"3-1", ""};

@@ -144,7 +144,8 @@ void add_namespaces(Builder& b) {
     add_sync(b, SyncPoint::kUserMaps);
   }
   if (!b.facts.privileged) add_time();
-  if (b.has(NamespaceType::kUser)) w.step(Op::kRootIds, {0, 0}, "becoming root of the user namespace");
+  if (b.has(NamespaceType::kUser))
+    w.step(Op::kRootIds, {0, 0, b.config.keep_original_groups}, "becoming root of the user namespace");
   if (maps_own_ids) w.step(Op::kNoDumpable);
   enter_root_directory(b, root_slot);
   uint64_t unshare = b.config.namespaces.clone_flags() & (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET);
@@ -234,6 +235,9 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
 
   bool container_hooks = !hooks.create_container.empty() || needs_created_state(config);
   if (container_hooks) b.built.hook_state_first = w.slot(2);
+  if (container_hooks && !(config.hooks_stdout.empty() && config.hooks_stderr.empty())) {
+    b.built.hook_output_first = w.slot(2);
+  }
   if (!config.hooks.prestart.empty() || !hooks.create_runtime.empty() || container_hooks) {
     w.step(Op::kSync,
            {static_cast<uint64_t>(SyncPoint::kNamespaces), b.built.hook_state_first, container_hooks ? 2u : 0u});
@@ -285,7 +289,8 @@ Result<Built> build_exec(const config::Config& config, const config::ProcessConf
     b.built.forks = true;
     w.step(Op::kFork, {0}, "cloning into the container's pid namespace");
   }
-  if (b.has(NamespaceType::kUser)) w.step(Op::kRootIds, {0, 0}, "becoming root of the user namespace");
+  if (b.has(NamespaceType::kUser))
+    w.step(Op::kRootIds, {0, 0, config.keep_original_groups}, "becoming root of the user namespace");
   if (chroots) {
     enter_root_directory(b, root_slot);
     w.step(Op::kRootDirectory, {}, "entering the root filesystem");

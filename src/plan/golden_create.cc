@@ -237,6 +237,12 @@ std::vector<GoldenCase> create_cases() {
          in.process.uid = in.process.gid = 1000;
          in.facts.seccomp = seccomp_of(3);
        }},
+      {"hooks_output",
+       [](Input& in) {
+         in.config.hooks.create_container = {hook("/h/create-container")};
+         in.config.hooks.start_container = {hook("/h/start-container")};
+         in.config.hooks_stdout = "/var/log/hooks";
+       }},
 
       {"terminal_socket",
        [](Input& in) {
@@ -272,6 +278,37 @@ std::vector<GoldenCase> create_cases() {
          in.config.process_label = "system_u:system_r:container_t:s0:c1,c2";
          in.config.mount_label = "system_u:object_r:container_file_t:s0:c1,c2";
          in.config.mounts.push_back(mount_of("tmpfs", "tmpfs", "/tmp"));
+       }},
+      {"labels_context_type",
+       [](Input& in) {
+         in.facts.selinux = true;
+         in.config.mount_label = "system_u:object_r:container_file_t:s0:c1,c2";
+         in.config.mount_context_type = "rootcontext";
+         in.config.mounts.push_back(mount_of("tmpfs", "tmpfs", "/tmp"));
+       }},
+      {"groups_kept",
+       [](Input& in) {
+         in.config.keep_original_groups = true;
+         in.process.additional_gids = {5};
+       }},
+      {"groups_kept_user_new",
+       [](Input& in) {
+         new_user(in);
+         in.config.keep_original_groups = true;
+       }},
+      {"mounts_recursively_read_only",
+       [](Input& in) {
+         in.config.mounts.push_back(mount_of("tmpfs", "tmpfs", "/data"));
+         in.config.mounts.back().rec_attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC;
+         in.config.mounts.push_back(bind_of("/srv", "/srv", MS_REC));
+         in.config.mounts.back().rec_attr_set = MOUNT_ATTR_RDONLY;
+       }},
+      {"cgroup_v1_of_systemd",
+       [](Input& in) {
+         in = default_input();
+         in.facts.cgroup_v2 = true;
+         in.facts.join_v1_tasks = false;
+         in.config.systemd_cgroup_v1 = "/sys/fs/cgroup";
        }},
       {"limits",
        [](Input& in) {

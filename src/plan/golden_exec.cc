@@ -41,6 +41,12 @@ std::vector<GoldenCase> exec_cases() {
          exec(in);
          in.config.namespaces.list.clear();
        }},
+      {"exec_groups_kept",
+       [](Input& in) {
+         exec(in);
+         in.config.namespaces.add(NamespaceType::kUser);
+         in.config.keep_original_groups = true;
+       }},
       {"exec_user",
        [](Input& in) {
          exec(in);

@@ -35,7 +35,8 @@
   X(kSetns, "setns", "slot:f flags:c", "join the namespaces of {slot}: {flags}")                                     \
   X(kFork, "fork", "flags:c", "continue in a child[ in new namespaces: {flags}]")                                    \
   X(kUnshare, "unshare", "flags:c", "create namespaces: {flags}")                                                    \
-  X(kRootIds, "root-ids", "uid:n gid:n", "become uid {uid} and gid {gid} of the user namespace")                     \
+  X(kRootIds, "root-ids", "uid:n gid:n keep:w",                                                                      \
+    "become uid {uid} and gid {gid} of the user namespace[, with the groups that it has{keep?}]")                    \
   X(kEnterTimeNamespace, "enter-time-namespace", "offsets:s", "enter a new time namespace[ with offsets {offsets}]") \
   X(kParentDeathSignal, "parent-death-signal", "signal:n", "ask for signal {signal} when the parent dies")           \
   X(kLoopbackUp, "loopback-up", "", "bring the loopback interface up")                                               \
@@ -78,8 +79,9 @@
   X(kConsole, "console", "socket:f width:n height:n uid:n bind:w",                                                   \
     "make a terminal[ of {width}x{height}] for uid {uid}[, also as /dev/console{bind?}][, and send its master to "   \
     "{socket}]")                                                                                                     \
-  X(kHook, "hook", "state:f path:s args:l env:l timeout:n",                                                          \
-    "run the hook {path} as {args}[ in the environment {env}][ for at most {timeout} s], state from {state}")        \
+  X(kHook, "hook", "state:f path:s args:l env:l timeout:n output:f",                                                 \
+    "run the hook {path} as {args}[ in the environment {env}][ for at most {timeout} s], state from {state}"         \
+    "[, output to {output} and the next]")                                                                           \
   /* The process. */                                                                                                 \
   X(kNewSession, "new-session", "", "start a new session")                                                           \
   X(kOwnStdio, "own-stdio", "uid:n", "give standard input, output and error to uid {uid}")                           \
@@ -103,8 +105,8 @@
   X(kWaitForStart, "wait-for-start", "slot:f", "wait until the fifo {slot} is read")                                 \
   X(kSeccomp, "seccomp", "program:i flags:h listener:f message:f",                                                   \
     "load the seccomp filter of {program}[ with {flags}][, and send its listener to {listener}][ with {message}]")   \
-  X(kCloseDescriptors, "close-descriptors", "listener:f message:f state:f first:f count:n",                          \
-    "close every descriptor but the standard streams[, {listener}][, {message}][, {state}][, {count} from {first} "  \
-    "on]")                                                                                                           \
+  X(kCloseDescriptors, "close-descriptors", "listener:f message:f state:f first:f count:n output:f",                 \
+    "close every descriptor but the standard streams[, {listener}][, {message}][, {state}][, {output} and the next]" \
+    "[, {count} from {first} on]")                                                                                   \
   X(kPlaceDescriptors, "place-descriptors", "first:f count:n", "pass {count} descriptors, {first} on, as 3 and up")  \
   X(kExecute, "execute", "args:l env:l", "execute {args}[ in the environment {env}]")

@@ -206,11 +206,13 @@ Result<void> add_execution(Builder& b) {
   // Before any path of the process is looked up: "/proc/self/fd/N" must lead nowhere (CVE-2024-21626).
   const bool hooks = b.options.init && !b.config.hooks.start_container.empty();
   const uint32_t hook_state = hooks ? b.built.hook_state_first + 1 : kNoSlot;
-  w.step(Op::kCloseDescriptors,
-         {b.built.listener_socket, b.built.listener_message, hook_state, b.built.extra_first, b.options.extra_files});
-  w.step(Op::kGroups,
-         {w.blob(bytes_of(process.additional_gids.data(), process.additional_gids.size() * sizeof(uint32_t)))},
-         "setting the supplementary groups");
+  w.step(Op::kCloseDescriptors, {b.built.listener_socket, b.built.listener_message, hook_state, b.built.extra_first,
+                                 b.options.extra_files, hooks ? b.built.hook_output_first : kNoSlot});
+  if (!b.config.keep_original_groups) {
+    w.step(Op::kGroups,
+           {w.blob(bytes_of(process.additional_gids.data(), process.additional_gids.size() * sizeof(uint32_t)))},
+           "setting the supplementary groups");
+  }
   w.step(Op::kIds, {process.uid, process.gid}, fmt::format("becoming user {}:{}", process.uid, process.gid));
   // A change of ids would clear it, prctl(2).
   if (b.options.init && b.config.parent_death_signal != 0) {
@@ -257,7 +259,7 @@ void add_hooks(Builder& b, const std::vector<config::Hook>& hooks, const char* k
     if (args.empty()) args.push_back(hook.path);
     b.writer.step(Op::kHook,
                   {state_slot, b.writer.string(hook.path), b.writer.list(args), b.writer.list(hook.env),
-                   static_cast<uint64_t>(hook.timeout.value_or(0))},
+                   static_cast<uint64_t>(hook.timeout.value_or(0)), b.built.hook_output_first},
                   fmt::format("running {} hook #{} {}", kind, i, hook.path));
   }
 }

@@ -82,7 +82,8 @@ void add_new_mount(Builder& b, const Mount& mount, const std::string& target) {
   const Mount early = before_read_only(mount, target);
   std::vector<std::string> options = split_options(mount.data);
   if (!b.config.mount_label.empty() && b.facts.selinux && (mount.device == "tmpfs" || mount.device == "mqueue")) {
-    options.push_back(fmt::format("context={}", b.config.mount_label));
+    const std::string& type = b.config.mount_context_type;
+    options.push_back(fmt::format("{}={}", type.empty() ? "context" : type, b.config.mount_label));
   }
   const std::string& source = mount.source.empty() ? mount.device : mount.source;
   std::string about =
@@ -149,6 +150,27 @@ void add_cgroup_v2(Builder& b, const Mount& mount, const std::string& target) {
   b.writer.step(Op::kAttach, {b.writer.string(target), 0, 0755}, about);
 }
 
+bool is_systemd_cgroup_v1(const config::Config& config, const std::string& target) {
+  return !config.systemd_cgroup_v1.empty() && target == clean_path(config.systemd_cgroup_v1);
+}
+
+// For a systemd that knows no cgroup v2: its own hierarchy of v1, without controllers, on any host that has it mounted.
+void add_systemd_cgroup_v1(Builder& b, const Mount& mount, const std::string& target) {
+  const uint64_t attributes = new_attributes(mount);
+  std::string about = fmt::format("mounting a tmpfs on {}", target);
+  b.writer.step(Op::kNewMount,
+                {b.writer.string("tmpfs"), b.writer.string("tmpfs"), b.writer.list({"mode=755", "size=1024k"}), 0,
+                 attributes & ~static_cast<uint64_t>(MOUNT_ATTR_RDONLY)},
+                about);
+  b.writer.step(Op::kAttach, {b.writer.string(target), 0, 0755}, about);
+  about = fmt::format("mounting the hierarchy name=systemd on {}/systemd", target);
+  b.writer.step(Op::kNewMount,
+                {b.writer.string("cgroup"), b.writer.string("cgroup"), b.writer.list({"none", "name=systemd", "xattr"}),
+                 0, attributes},
+                about);
+  b.writer.step(Op::kAttach, {b.writer.string(target + "/systemd"), 0, 0755}, about);
+}
+
 bool dev_is_bind_mounted(const config::Config& config) {
   return std::ranges::any_of(config.mounts, [](const Mount& mount) {
     return (mount.flags & MS_BIND) != 0 && clean_path(mount.destination) == "/dev";
@@ -196,7 +218,9 @@ std::string clean_path(const std::string& path) {
 void add_mounts(Builder& b) {
   for (const Mount& mount : b.config.mounts) {
     std::string target = clean_path(mount.destination);
-    if (mount.flags & MS_REMOUNT) {
+    if (is_systemd_cgroup_v1(b.config, target)) {
+      add_systemd_cgroup_v1(b, mount, target);
+    } else if (mount.flags & MS_REMOUNT) {
       add_remount(b, mount, target);
     } else if (mount.flags & MS_BIND) {
       auto slot = b.tree_slots.find(&mount);
@@ -255,9 +279,12 @@ Result<void> add_root_protection(Builder& b) {
   if (!b.has(NamespaceType::kMount)) return add_sysctls(b);
   for (const Mount& mount : b.config.mounts) {
     std::string target = clean_path(mount.destination);
-    bool cgroup_v1 = mount.device == "cgroup" && !b.facts.cgroup_v2 && (mount.flags & MS_RDONLY) != 0;
-    if ((mount.flags & MS_BIND) == 0 && (read_only_late(mount, target) || cgroup_v1)) {
-      b.writer.step(Op::kRemountAttributes, {b.writer.string(target), MOUNT_ATTR_RDONLY, 0},
+    // A tmpfs of ours is below.
+    bool cgroup_v1 = (mount.flags & MS_RDONLY) != 0 &&
+                     ((mount.device == "cgroup" && !b.facts.cgroup_v2) || is_systemd_cgroup_v1(b.config, target));
+    if (cgroup_v1 || ((mount.flags & MS_BIND) == 0 && read_only_late(mount, target))) {
+      const bool recursive = (mount.rec_attr_set & MOUNT_ATTR_RDONLY) != 0;
+      b.writer.step(Op::kRemountAttributes, {b.writer.string(target), MOUNT_ATTR_RDONLY, recursive},
                     fmt::format("making {} read-only", target));
     }
   }
