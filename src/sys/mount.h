@@ -11,4 +11,9 @@ namespace cella::sys {
 // nothing back (MS_SLAVE). Needs CAP_SYS_ADMIN.
 SysResult<FileDescriptor> clone_tree(const char* path, bool recursive);
 
+// Mounts the file behind a descriptor, such as one of proc_pid_ns(5), on the file `name` in `directory`.
+SysResult<void> mount_file_at(int fd, int directory, const char* name);
+// umount2(2) with MNT_DETACH, never following a symbolic link. EINVAL: nothing is mounted there.
+SysResult<void> detach_mount(const char* path);
+
 }  // namespace cella::sys
