@@ -9,7 +9,6 @@ namespace {
 using config::NamespaceType;
 
 Result<void> check_supported(const config::Config& config) {
-  if (!config.net_devices.empty()) return base::fail(ErrorCode::kUnsupported, "linux.netDevices is not supported yet");
   if (config.intel_rdt) return base::fail(ErrorCode::kUnsupported, "linux.intelRdt is not supported yet");
   if (config.memory_policy) return base::fail(ErrorCode::kUnsupported, "linux.memoryPolicy is not supported yet");
   if (!config.networks.empty() || !config.routes.empty()) {
@@ -31,6 +30,9 @@ Result<void> check_namespaces(const config::Config& config) {
   };
   if (!namespaces.contains(NamespaceType::kUts) && !config.hostname.empty()) return needs("hostname", "uts");
   if (!namespaces.contains(NamespaceType::kUts) && !config.domainname.empty()) return needs("domainname", "uts");
+  if (!namespaces.contains(NamespaceType::kNet) && !config.net_devices.empty()) {
+    return needs("moving network devices", "network");
+  }
   if (!namespaces.contains(NamespaceType::kMount)) {
     if (!config.mounts.empty()) return needs("mounting", "mount");
     if (config.readonlyfs) return needs("a read-only root filesystem", "mount");

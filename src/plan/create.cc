@@ -244,7 +244,10 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
 
   bool container_hooks = !hooks.create_container.empty() || needs_created_state(config);
   if (container_hooks) b.built.hook_state_first = w.slot(2);
-  if (!config.hooks.prestart.empty() || !hooks.create_runtime.empty() || container_hooks) {
+  for (const auto& [name, device] : config.net_devices) {
+    w.step(Op::kNetDevice, {w.string(name), w.string(device.name)});
+  }
+  if (!hooks.prestart.empty() || !hooks.create_runtime.empty() || container_hooks || !config.net_devices.empty()) {
     w.step(Op::kSync,
            {static_cast<uint64_t>(SyncPoint::kNamespaces), b.built.hook_state_first, container_hooks ? 2u : 0u});
   }

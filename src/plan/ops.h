@@ -10,7 +10,7 @@
 // `sentence` is what --dry-run prints; {name} is replaced by the argument. A part in [brackets] vanishes when all of
 // its arguments are empty: zero, "", no flag, an empty list, no slot. {name?} prints nothing, but counts for that.
 //
-// The launcher (container/launcher.h) carries out the first five; init/ the rest.
+// The launcher (container/launcher.h) carries out the first six; init/ the rest.
 #pragma once
 
 #define CELLA_PLAN_OPS(X)                                                                                            \
@@ -20,6 +20,8 @@
   X(kOpenTree, "open-tree", "slot:f path:s recursive:w",                                                             \
     "clone the mount tree of {path}[ with submounts{recursive?}] as {slot}")                                         \
   X(kLimitInit, "limit-init", "resource:r soft:v hard:v", "limit init's {resource} to {soft}, at most {hard}")       \
+  X(kNetDevice, "net-device", "name:s target:s",                                                                     \
+    "move the host's network device {name} into the container's network namespace[ as {target}]")                    \
   X(kClone, "clone", "flags:c", "clone init[ into new namespaces: {flags}]")                                         \
   /* Processes and namespaces. */                                                                                    \
   X(kNoDumpable, "no-dumpable", "", "make init undumpable")                                                          \
