@@ -55,7 +55,7 @@ Result<plan::Built> plan_further(const Container::Impl& container, const Process
 // destroy.cc: removes whatever there is of a container; nothing of it may be running.
 Result<void> remove_container(Container::Impl& container);
 // The half-made one in `directory`, as its journal tells.
-Result<void> remove_remains(StateDirectory& directory);
+Result<void> remove_remains(StateDirectory& directory, std::vector<std::string>& warnings);
 
 // process_io.cc: the sockets that a process's terminal and pidfd go to.
 struct ConsoleSockets {

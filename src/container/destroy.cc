@@ -3,6 +3,7 @@
 #include "base/result.h"
 #include "container/container_impl.h"
 #include "container/hooks.h"
+#include "container/net_devices.h"
 
 namespace cella::container {
 
@@ -13,8 +14,14 @@ Result<void> remove_container(Container::Impl& container) {
     TRY(cgroups.kill_all(SIGKILL), "killing the container's processes");
   }
   TRY(cgroups.destroy(), "removing the cgroup");
-  TRY(container.directory.remove());
   const config::Config& config = container.config;
+  if (!config.net_devices.empty()) {
+    std::vector<std::string> warnings;
+    Result<void> back = take_devices_back(container.directory, warnings);
+    container.warn_all(warnings);
+    TRY(std::move(back));
+  }
+  TRY(container.directory.remove());
   if (!config.hooks.poststop.empty()) {
     container.warn_all(
         run_all_hooks(config, config.hooks.poststop, "poststop", hook_state(config, container.id(), "stopped", 0)));
@@ -22,10 +29,11 @@ Result<void> remove_container(Container::Impl& container) {
   return {};
 }
 
-Result<void> remove_remains(StateDirectory& directory) {
+Result<void> remove_remains(StateDirectory& directory, std::vector<std::string>& warnings) {
   cgroup::Manager cgroups = cgroup::Manager::load(TRY(directory.read_journal()));
   TRY(cgroups.kill_all(SIGKILL), "killing what is left of container {}", directory.id());
   TRY(cgroups.destroy(), "removing the cgroup of container {}", directory.id());
+  TRY(take_devices_back(directory, warnings));
   return directory.remove();
 }
 

@@ -66,6 +66,10 @@ struct Factory::Impl {
   bool rootless() const {
     return options->rootless ? *options->rootless : ::geteuid() != 0 || !container::is_privileged();
   }
+  void warn_all(const std::vector<std::string>& texts) const {
+    if (!options->on_warning) return;
+    for (const std::string& text : texts) options->on_warning(text);
+  }
 };
 
 std::string default_root() {
@@ -129,9 +133,7 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   cgroup::Paths paths = TRY(cgroup::container_paths(layout, config.cgroups, name), "linux.cgroupsPath");
   std::vector<std::string> warnings;
   plan::Facts facts = TRY(container::host_facts(config, layout, paths, &warnings));
-  if (impl_->options->on_warning) {
-    for (const std::string& warning : warnings) impl_->options->on_warning(warning);
-  }
+  impl_->warn_all(warnings);
   plan::StartOptions options;
   options.id = name;
   options.console_socket = process.keep_console || !process.console_socket.empty();
@@ -164,7 +166,10 @@ Result<void> Factory::destroy(std::string_view id, bool force) {
     // Half made, and whoever made it is gone: we have its lock.
     if (state.error().code != ErrorCode::kContainerNotExists || !force)
       return std::unexpected(std::move(state).error());
-    return container::remove_remains(directory);
+    std::vector<std::string> warnings;
+    Result<void> removed = container::remove_remains(directory, warnings);
+    impl_->warn_all(warnings);
+    return removed;
   }
   Container container = TRY(load_from(impl_->options, std::move(directory)));
   if (force) TRY(kill_container(container));

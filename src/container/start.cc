@@ -13,6 +13,7 @@
 #include "container/hooks.h"
 #include "container/host_facts.h"
 #include "container/launcher.h"
+#include "container/net_devices.h"
 #include "container/process_impl.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -57,6 +58,7 @@ class Start {
       // Nothing of it stays: what was made is removed in the opposite order.
       (void)manager_->kill_all(SIGKILL);
       (void)manager_->destroy();
+      if (!config_.net_devices.empty()) take_devices_back();
       // runtime.md, "Lifecycle": what fails after the first hook goes on with the poststop hooks.
       if (hooks_have_run_) {
         container_.warn_all(run_all_hooks(config_, config_.hooks.poststop, "poststop",
@@ -114,7 +116,10 @@ class Start {
       // An init that does not wait at kReady must be on record before.
       return built.ready_waits ? Result<void>() : container_.directory.commit_state();
     };
-    handler.namespaces = [&](pid_t pid) { return run_runtime_hooks(pid); };
+    handler.namespaces = [&](pid_t pid) -> Result<std::vector<int>> {
+      TRY(lend_devices(container_.directory, config_, pid));
+      return run_runtime_hooks(pid);
+    };
     handler.ready = [&](pid_t pid) { return record(pid, built.ready_waits); };
     Result<Launched> launched = launch(std::move(request), handler);
     if (!launched) return std::unexpected(std::move(launched).error());
@@ -127,6 +132,14 @@ class Start {
       (void)process_.wait();
     }
     return received;
+  }
+
+  // What cannot come back stays on record, for `delete --force`.
+  void take_devices_back() {
+    std::vector<std::string> warnings;
+    Result<void> back = container::take_devices_back(container_.directory, warnings);
+    if (!back) warnings.push_back(back.error().text());
+    container_.warn_all(warnings);
   }
 
   Result<std::vector<int>> run_runtime_hooks(pid_t pid) {

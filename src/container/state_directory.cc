@@ -1,6 +1,7 @@
 #include "container/state_directory.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -10,6 +11,7 @@
 
 #include "base/result.h"
 #include "sys/file.h"
+#include "sys/mount.h"
 
 namespace cella::container {
 namespace {
@@ -19,6 +21,11 @@ constexpr char kState[] = "state.json";
 constexpr char kNewState[] = ".state.json.new";
 constexpr char kJournal[] = "journal";
 constexpr char kFifo[] = "exec.fifo";
+// In this order: remove() takes the directory's content away by name, and must not get to the record while the
+// namespace is bound.
+constexpr char kNamespace[] = "netns";
+constexpr char kDevices[] = "netns.json";
+static_assert(std::string_view(kNamespace) < kDevices);
 
 std::unexpected<Error> not_exists(std::string_view id) {
   return base::fail(ErrorCode::kContainerNotExists, "container {} does not exist", id);
@@ -160,6 +167,46 @@ bool StateDirectory::has_fifo() const {
 
 Result<void> StateDirectory::remove_fifo() {
   TRY(sys::unlink_at(fd_.get(), kFifo), "removing {} of container {}", kFifo, id_);
+  return {};
+}
+
+Result<void> StateDirectory::write_devices(std::string_view json) {
+  TRY(sys::replace_file_at(fd_.get(), kDevices, json, 0600), "recording the network devices of container {}", id_);
+  return {};
+}
+
+Result<std::optional<std::string>> StateDirectory::read_devices() const {
+  SysResult<std::string> text = sys::read_file_at(fd_.get(), kDevices);
+  if (!text && text.error().value == ENOENT) return std::nullopt;
+  return TRY(std::move(text), "reading the record of the network devices of container {}", id_);
+}
+
+Result<void> StateDirectory::bind_namespace(int netns) {
+  {
+    constexpr int kFlags = O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+    sys::FileDescriptor file = TRY(sys::open_at(fd_.get(), kNamespace, kFlags, 0600), "creating {}", kNamespace);
+  }
+  TRY(sys::mount_file_at(netns, fd_.get(), kNamespace), "binding the network namespace of container {}", id_);
+  return {};
+}
+
+Result<sys::FileDescriptor> StateDirectory::open_namespace() const {
+  SysResult<sys::FileDescriptor> file = sys::open_at(fd_.get(), kNamespace, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+  if (!file && file.error().value == ENOENT) return sys::FileDescriptor();
+  sys::FileDescriptor netns = TRY(std::move(file), "opening the network namespace of container {}", id_);
+  if (TRY(sys::filesystem_type(netns.get())) != NSFS_MAGIC) return sys::FileDescriptor();
+  return netns;
+}
+
+Result<void> StateDirectory::release_namespace() {
+  if (TRY(open_namespace())) {
+    std::string path = fmt::format("{}/{}/{}", root_, id_, kNamespace);
+    TRY(sys::detach_mount(path.c_str()), "unmounting {}", path);
+  }
+  for (const char* name : {kNamespace, kDevices}) {
+    SysResult<void> removed = sys::unlink_at(fd_.get(), name);
+    if (!removed && removed.error().value != ENOENT) TRY(removed, "removing {} of container {}", name, id_);
+  }
   return {};
 }
 

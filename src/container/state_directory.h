@@ -4,11 +4,15 @@
 //   journal      until then: what is being created, written before it is, so that a kill at any instant leaves nothing
 //                that cannot be found and removed
 //   exec.fifo    there while init waits for start; the name and the protocol are runc's
+//   netns        with network devices of the host's in it: the container's network namespace, bound here so that it and
+//                they outlive the container's processes
+//   netns.json   which devices those are, and what they have to be again; written before the first is moved
 //
 // Creating, starting and destroying hold an exclusive lock on the directory.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,7 +53,17 @@ class StateDirectory {
   bool has_fifo() const;
   Result<void> remove_fifo();
 
-  // With everything in it.
+  // The record of the network devices that are in the container, never half written.
+  Result<void> write_devices(std::string_view json);
+  Result<std::optional<std::string>> read_devices() const;
+  // Binds the network namespace of a descriptor. Needs CAP_SYS_ADMIN.
+  Result<void> bind_namespace(int netns);
+  // Empty when none is bound, in the mount namespace of the caller's.
+  Result<sys::FileDescriptor> open_namespace() const;
+  // Gives it up and forgets the record. What is still in the namespace ends with it.
+  Result<void> release_namespace();
+
+  // With everything in it. Stops, and keeps the record, at a namespace that is still bound.
   Result<void> remove();
 
   const std::string& id() const { return id_; }

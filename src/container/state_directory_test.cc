@@ -140,6 +140,23 @@ TEST_F(StateDirectoryTest, FifoIsThereUntilItIsRemoved) {
   EXPECT_FALSE(directory.has_fifo());
 }
 
+TEST_F(StateDirectoryTest, RecordOfDevicesIsKeptUntilTheNamespaceIsReleased) {
+  StateDirectory directory = make("web");
+  EXPECT_FALSE(*directory.read_devices());
+  EXPECT_FALSE(*directory.open_namespace());
+  EXPECT_TRUE(directory.release_namespace());
+  ASSERT_TRUE(directory.write_devices("[1]"));
+  ASSERT_TRUE(directory.write_devices("[]"));
+  EXPECT_EQ(**directory.read_devices(), "[]");
+  EXPECT_FALSE(exists("web/.netns.json.tmp"));
+  // What a bind that was killed half-way leaves.
+  ASSERT_EQ(::close(::open((root_ + "/web/netns").c_str(), O_CREAT | O_WRONLY, 0600)), 0);
+  EXPECT_FALSE(*directory.open_namespace());
+  EXPECT_TRUE(directory.release_namespace());
+  EXPECT_FALSE(exists("web/netns"));
+  EXPECT_FALSE(*directory.read_devices());
+}
+
 TEST_F(StateDirectoryTest, IsRemovedWithWhateverIsInIt) {
   StateDirectory directory = make("web");
   ASSERT_TRUE(directory.write_journal({}));

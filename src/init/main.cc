@@ -89,7 +89,7 @@ constexpr Entry kEntries[] = {
     {Op::kPlaceDescriptors, do_place_descriptors},
     {Op::kExecute, do_execute},
 };
-constexpr int kLaunchers = 6;
+constexpr int kLaunchers = 7;
 static_assert(sizeof kEntries / sizeof kEntries[0] + kLaunchers == static_cast<size_t>(Op::kCount));
 
 Handler handler_of(Op op) {

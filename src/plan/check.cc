@@ -27,6 +27,9 @@ Result<void> check_namespaces(const config::Config& config) {
   };
   if (!namespaces.contains(NamespaceType::kUts) && !config.hostname.empty()) return needs("hostname", "uts");
   if (!namespaces.contains(NamespaceType::kUts) && !config.domainname.empty()) return needs("domainname", "uts");
+  if (!namespaces.contains(NamespaceType::kNet) && !config.net_devices.empty()) {
+    return needs("moving network devices", "network");
+  }
   if (!namespaces.contains(NamespaceType::kMount)) {
     if (!config.mounts.empty()) return needs("mounting", "mount");
     if (config.readonlyfs) return needs("a read-only root filesystem", "mount");

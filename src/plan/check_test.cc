@@ -56,6 +56,11 @@ TEST(NoPlan, IsMadeFor) {
          in.config.hostname = "h";
        },
        kInvalid, "hostname needs a uts namespace"},
+      {[](Input& in) {
+         in.config.namespaces.remove(NamespaceType::kNet);
+         in.config.net_devices["dev-a"].name = "eth0";
+       },
+       kInvalid, "moving network devices needs a network namespace"},
       {[](Input& in) { in.config.time_offsets = {{"boottime", {1, 0}}}; }, kInvalid,
        "setting time offsets needs a new time namespace"},
       {[](Input& in) { in.config.mounts[0].idmap = true; }, kInvalid,

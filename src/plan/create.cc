@@ -238,7 +238,10 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
   if (container_hooks && !(config.hooks_stdout.empty() && config.hooks_stderr.empty())) {
     b.built.hook_output_first = w.slot(2);
   }
-  if (!config.hooks.prestart.empty() || !hooks.create_runtime.empty() || container_hooks) {
+  for (const auto& [name, device] : config.net_devices) {
+    w.step(Op::kNetDevice, {w.string(name), w.string(device.name)});
+  }
+  if (!hooks.prestart.empty() || !hooks.create_runtime.empty() || container_hooks || !config.net_devices.empty()) {
     w.step(Op::kSync,
            {static_cast<uint64_t>(SyncPoint::kNamespaces), b.built.hook_state_first, container_hooks ? 2u : 0u});
   }

@@ -70,6 +70,11 @@ std::vector<GoldenCase> create_cases() {
          in.config.mounts.clear();
          in.config.sysctl = {{"net.ipv4.ip_forward", "1"}};
        }},
+      {"net_devices",
+       [](Input& in) {
+         in.config.net_devices["dev-a"].name = "eth0";
+         in.config.net_devices["dev-b"];
+       }},
       {"namespaces_joined",
        [](Input& in) {
          for (NamespaceType type : {NamespaceType::kNet, NamespaceType::kIpc, NamespaceType::kUts,

@@ -23,6 +23,8 @@
     "clone the mount tree of {path}[ itself{nofollow?}][ with submounts{recursive?}] as {slot}"                      \
     "[, its ids mapped as in {users}][, and those of its submounts{map_recursive?}]")                                \
   X(kLimitInit, "limit-init", "resource:r soft:v hard:v", "limit init's {resource} to {soft}, at most {hard}")       \
+  X(kNetDevice, "net-device", "name:s target:s",                                                                     \
+    "move the host's network device {name} into the container's network namespace[ as {target}]")                    \
   X(kClone, "clone", "flags:c", "clone init[ into new namespaces: {flags}]")                                         \
   /* Processes and namespaces. */                                                                                    \
   X(kNoDumpable, "no-dumpable", "", "make init undumpable")                                                          \

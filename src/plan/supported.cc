@@ -29,7 +29,7 @@ std::string when(bool asked, const char* what) {
 }
 
 constexpr Row kRows[] = {
-    {Support::kNetDevices, false, [](const Config& c) { return when(!c.net_devices.empty(), "linux.netDevices is"); },
+    {Support::kNetDevices, true, [](const Config& c) { return when(!c.net_devices.empty(), "linux.netDevices is"); },
      ""},
     {Support::kIntelRdt, false, [](const Config& c) { return when(c.intel_rdt.has_value(), "linux.intelRdt is"); }, ""},
     {Support::kIntelRdtSchemata, false,

@@ -42,8 +42,8 @@ struct CloneResult {
 };
 // A child that shares our memory until it executes something or ends, while this thread stands still (CLONE_VM |
 // CLONE_VFORK): cheap however large the caller is. `body` runs in it, on a stack of its own, and must only make system
-// calls; it may write to the caller's variables. What it returns is the exit status. `flags` are CLONE_NEW*;
-// `into_cgroup` is a descriptor for CLONE_INTO_CGROUP, or -1. Call with all signals blocked.
+// calls; it may write to the caller's variables. What it returns is the exit status. `flags` are CLONE_NEW* and
+// CLONE_FILES; `into_cgroup` is a descriptor for CLONE_INTO_CGROUP, or -1. Call with all signals blocked.
 SysResult<CloneResult> clone_vfork(uint64_t flags, int into_cgroup, int (*body)(void*), void* argument);
 
 // A new user namespace with these maps, user_namespaces(7), that nobody is in. Needs the capabilities to map the ids.
