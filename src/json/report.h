@@ -1,8 +1,8 @@
 // Report: the findings of one pass over a JSON document, and where in the document the pass is.
 //
 // The place is kept as a stack of keys and indices that cost nothing until something is wrong; a finding turns it into
-// an RFC 6901 pointer. The number of findings is bounded, so that a hostile document cannot make the report larger than
-// itself.
+// an RFC 6901 pointer. The number of findings is bounded, and a pointer shows at most 256 bytes of a key, so that a
+// hostile document cannot make the report larger than itself.
 #pragma once
 
 #include <fmt/format.h>
@@ -17,7 +17,7 @@
 
 namespace cella::json {
 
-// Appends "/key" with '~' and '/' escaped.
+// Appends "/key" with '~' and '/' escaped; what is beyond 256 bytes becomes "…".
 void append_pointer(std::string& pointer, std::string_view key);
 void append_pointer(std::string& pointer, size_t index);
 // A string as a message shows it: quoted, control characters escaped, cut after 64 bytes.

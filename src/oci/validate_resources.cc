@@ -40,7 +40,9 @@ void check_memory(const Memory& memory, Report& report, bool complete) {
   } else if (swap > 0 && limit <= 0 && complete) {
     report.fail_in("swap", "needs a memory limit");
   }
-  if (memory.kernel || memory.kernel_tcp) report.warn("kernel memory limits are ignored; Linux has them no more");
+  constexpr const char* kNoMore = "is ignored: Linux has no limits of kernel memory any more";
+  if (memory.kernel) report.warn_in("kernel", "{}", kNoMore);
+  if (memory.kernel_tcp) report.warn_in("kernelTCP", "{}", kNoMore);
 }
 
 void check_cpu(const CPU& cpu, Report& report) {
@@ -164,6 +166,10 @@ void validate(const Resources& resources, Report& report, bool complete) {
   check_devices(resources.devices, report);
   if (resources.memory) check_memory(*resources.memory, report, complete);
   if (resources.cpu) check_cpu(*resources.cpu, report);
+  if (complete && resources.pids && !resources.pids->limit) {
+    At at(report, "pids");
+    report.fail_in("limit", "is required");
+  }
   if (resources.block_io) check_block_io(*resources.block_io, report);
   check_hugepages(resources.hugepage_limits, report);
   if (resources.network) check_network(*resources.network, report);
