@@ -5,4 +5,5 @@
 #include <cella/container.h>
 #include <cella/error.h>
 #include <cella/factory.h>
+#include <cella/lint.h>
 #include <cella/process.h>

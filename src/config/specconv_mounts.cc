@@ -10,6 +10,24 @@ void check_bind(const Mount& mount, json::Report& report) {
   if (!mount.data.empty()) report.fail_in("options", "must not have {} with a bind mount", json::quoted(mount.data));
 }
 
+// Options that this kind of mount has no use for: a bind mount has none of its own for what is the filesystem's,
+// mount(2), and fsconfig(2) takes no such words. `remount` is for what is there already, and nothing is.
+constexpr uint64_t kNeverUsed = MS_REMOUNT | MS_SILENT | MS_I_VERSION;
+constexpr uint64_t kUnusedByBinds = kNeverUsed | MS_SYNCHRONOUS | MS_DIRSYNC | MS_MANDLOCK | MS_LAZYTIME;
+
+void ignore_options(const Mount& mount, const std::vector<std::string>& options, json::Report& report) {
+  const uint64_t unused = mount.flags & ((mount.flags & MS_BIND) != 0 ? kUnusedByBinds : kNeverUsed);
+  if (unused == 0) return;
+  json::At at(report, "options");
+  for (size_t i = 0; i < options.size(); ++i) {
+    Mount alone;
+    apply_mount_options({options[i]}, alone);
+    json::At item(report, i);
+    if ((alone.flags & unused) != 0)
+      report.warn("is ignored: {} has no effect on this mount", json::quoted(options[i]));
+  }
+}
+
 // open_tree(2) and mount_setattr(2) with MOUNT_ATTR_IDMAP.
 void check_idmap(const Mount& mount, const SpecconvOptions& options, json::Report& report) {
   if ((mount.flags & MS_BIND) == 0) {
@@ -55,6 +73,7 @@ void convert_mounts(const oci::Spec& spec, const SpecconvOptions& options, Confi
     Mount mount = convert_mount(spec.mounts[i], options, config);
     if ((mount.flags & MS_BIND) != 0) check_bind(mount, report);
     if (mount.idmap) check_idmap(mount, options, report);
+    ignore_options(mount, spec.mounts[i].options, report);
     config.mounts.push_back(std::move(mount));
   }
 }

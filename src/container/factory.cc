@@ -11,6 +11,8 @@
 #include "container/bundle.h"
 #include "container/container_impl.h"
 #include "container/host_facts.h"
+#include "container/ignored.h"
+#include "container/lint_bundle.h"
 #include "oci/default_spec.h"
 #include "oci/parse.h"
 #include "plan/print.h"
@@ -95,6 +97,14 @@ Result<Bundle> Factory::load_bundle(std::string_view id, std::string_view path, 
   return container::read_bundle(*impl_->options, impl_->rootless(), id, std::string(path), options);
 }
 
+Result<std::vector<Diagnosis>> Factory::lint(std::string_view path, const BundleOptions& options) const {
+  return container::lint_bundle(*impl_->options, impl_->rootless(), std::string(path), options);
+}
+
+Result<config::ProcessConfig> Factory::load_process(std::string_view path) const {
+  return container::read_process(*impl_->options, std::string(path));
+}
+
 Result<Container> Factory::create(std::string_view id, config::Config config) {
   TRY(check_supported(config));
   auto impl = std::make_unique<Container::Impl>();
@@ -116,7 +126,7 @@ Result<std::vector<OciState>> Factory::list() const {
     Result<Container> container = load(id);
     if (!container) {
       if (container.error().code != ErrorCode::kContainerNotExists && impl_->options->on_warning) {
-        impl_->options->on_warning(container.error().text());
+        impl_->options->on_warning({"", container.error().text()});
       }
       continue;
     }
@@ -132,16 +142,14 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   std::string name(id);
   cgroup::Layout layout = TRY(cgroup::detect(), "looking for cgroups");
   cgroup::Paths paths = TRY(cgroup::container_paths(layout, config.cgroups, name), "linux.cgroupsPath");
-  std::vector<std::string> warnings;
-  plan::Facts facts = TRY(container::host_facts(config, layout, paths, &warnings));
-  if (impl_->options->on_warning) {
-    for (const std::string& warning : warnings) impl_->options->on_warning(warning);
-  }
+  std::vector<Finding> ignored;
+  plan::Facts facts = TRY(container::host_facts(config, layout, paths, &ignored));
+  config::ProcessConfig grantable = container::grantable(process.config, config, ignored);
+  TRY(container::settle(*impl_->options, std::move(ignored)));
   plan::StartOptions options;
   options.id = name;
   options.console_socket = process.keep_console || !process.console_socket.empty();
   options.extra_files = static_cast<uint32_t>(process.extra_files.size());
-  config::ProcessConfig grantable = container::grantable(process.config, config, impl_->options->on_warning);
   plan::Built built = TRY(plan::build_create(config, grantable, facts, options));
   return PlanText{plan::to_text(built.plan), plan::to_json(built.plan)};
 }

@@ -42,6 +42,16 @@ static_assert(static_cast<int>(bpf::SeccompAction::kNotify) == static_cast<int>(
 static_assert(static_cast<int>(bpf::SeccompOperator::kMaskedEqual) ==
               static_cast<int>(config::SeccompOperator::kMaskedEqual));
 
+// Where config.json has what the program does without.
+std::string pointer_of(const config::Seccomp& seccomp, const bpf::SeccompIgnored& ignored) {
+  if (ignored.what == bpf::SeccompIgnored::kArchitecture) {
+    return fmt::format("/linux/seccomp/architectures/{}", ignored.index);
+  }
+  const config::SeccompSyscall& syscall = seccomp.syscalls[ignored.index];
+  if (syscall.spec_rule < 0) return "/linux/seccomp/syscalls";
+  return fmt::format("/linux/seccomp/syscalls/{}/names/{}", syscall.spec_rule, syscall.spec_name);
+}
+
 // Can this cgroup be made? It, or what of its path exists, is writable.
 bool can_be_made(std::string path) {
   while (::access(path.c_str(), F_OK) != 0) {
@@ -76,7 +86,7 @@ bool is_privileged() {
 }
 
 Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layout& layout, const cgroup::Paths& paths,
-                               std::vector<std::string>* warnings) {
+                               std::vector<Finding>* ignored) {
   plan::Facts facts;
   facts.privileged = is_privileged();
   facts.cgroup_v2 = layout.kind == cgroup::Layout::kV2;
@@ -88,7 +98,11 @@ Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layou
   facts.apparmor = !config.apparmor_profile.empty() && kernel_has_apparmor();
   facts.selinux = (!config.process_label.empty() || !config.mount_label.empty()) && kernel_has_selinux();
   if (config.seccomp) {
-    bpf::SeccompProgram program = TRY(bpf::compile_seccomp(policy_of(*config.seccomp), warnings), "linux.seccomp");
+    std::vector<bpf::SeccompIgnored> without;
+    bpf::SeccompProgram program = TRY(bpf::compile_seccomp(policy_of(*config.seccomp), &without), "linux.seccomp");
+    for (bpf::SeccompIgnored& one : without) {
+      if (ignored != nullptr) ignored->push_back({pointer_of(*config.seccomp, one), std::move(one.message)});
+    }
     plan::SeccompBlob& blob = facts.seccomp.emplace();
     blob.program.assign(reinterpret_cast<const char*>(program.instructions.data()),
                         program.instructions.size() * sizeof(sock_filter));
@@ -99,17 +113,18 @@ Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layou
 }
 
 config::ProcessConfig grantable(const config::ProcessConfig& process, const config::Config& config,
-                                const std::function<void(std::string_view)>& on_warning) {
+                                std::vector<Finding>& ignored) {
   config::ProcessConfig result = process;
   if (!result.capabilities) result.capabilities = config.capabilities;
   if (!result.capabilities) return result;
   config::Capabilities& sets = *result.capabilities;
   const uint64_t refused = sets.ambient & ~(sets.permitted & sets.inheritable);
   sets.ambient &= ~refused;
-  if (refused == 0 || !on_warning) return result;
+  if (refused == 0) return result;
   std::string names;
   for (const std::string& name : config::capability_names(refused)) names += (names.empty() ? "" : ", ") + name;
-  on_warning(fmt::format("not ambient, because not permitted and inheritable as well: {}", names));
+  ignored.push_back({"/process/capabilities/ambient",
+                     fmt::format("is not had in full, for what is not permitted and inheritable as well: {}", names)});
   return result;
 }
 
