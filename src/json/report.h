@@ -49,7 +49,7 @@ class Report {
     if (has_room(warnings)) add(warnings, pointer(key), fmt::format(format, std::forward<Args>(args)...));
   }
 
-  // From here on a finding counts only where nothing was found before: at its place, above or below.
+  // From here on a finding or warning counts only where nothing was found before: at its place, above or below.
   void only_new() { first_new_ = findings.size(); }
   // Was anything found at this pointer, above or below it, before only_new()?
   bool touched(std::string_view pointer) const;

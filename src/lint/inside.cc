@@ -36,10 +36,16 @@ bool may_change(const Subject& subject) {
 
 bool is_covered(const Subject& subject, const std::string& path, size_t count) {
   const std::string clean = config::clean_path(path);
-  const auto& mounts = subject.config.mounts;
-  return std::any_of(
-      mounts.begin(), mounts.begin() + static_cast<ptrdiff_t>(std::min(count, mounts.size())),
-      [&](const config::Mount& mount) { return is_below(clean, config::clean_path(mount.destination)); });
+  auto has = [&](std::string_view place) {
+    const auto first = subject.mounted.find(place);
+    return first != subject.mounted.end() && first->second < count;
+  };
+  if (has("/")) return true;
+  for (size_t end = 1; end < clean.size();) {
+    end = std::min(clean.find('/', end + 1), clean.size());
+    if (has(std::string_view(clean).substr(0, end))) return true;
+  }
+  return false;
 }
 
 }  // namespace cella::lint

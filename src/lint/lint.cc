@@ -2,6 +2,9 @@
 
 #include <fcntl.h>
 
+#include <cstdlib>
+
+#include "config/specconv.h"
 #include "lint/host.h"
 #include "oci/parse.h"
 #include "sys/file.h"
@@ -19,7 +22,10 @@ constexpr void (*kCheckers[])(const Subject&, json::Report&) = {
 
 void check(const oci::Spec& spec, const config::Config& config, const cgroup::Layout& layout, bool privileged,
            json::Report& report) {
-  const Subject subject = {spec, config, layout, privileged, sys::open(config.rootfs.c_str(), O_PATH | O_DIRECTORY)};
+  Subject subject = {spec, config, layout, privileged, sys::open(config.rootfs.c_str(), O_PATH | O_DIRECTORY), {}};
+  for (size_t i = 0; i < config.mounts.size(); ++i) {
+    subject.mounted.emplace(config::clean_path(config.mounts[i].destination), i);
+  }
   for (auto checker : kCheckers) checker(subject, report);
 }
 

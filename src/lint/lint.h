@@ -9,6 +9,10 @@
 // asks.
 #pragma once
 
+#include <functional>
+#include <map>
+#include <string>
+
 #include <cella/config.h>
 #include <cella/error.h>
 
@@ -23,8 +27,9 @@ struct Subject {
   const oci::Spec& spec;         // valid
   const config::Config& config;  // what specconv makes of it
   const cgroup::Layout& layout;
-  bool privileged;                      // root in the initial user namespace
-  SysResult<sys::FileDescriptor> root;  // the root filesystem, O_PATH
+  bool privileged;                                     // root in the initial user namespace
+  SysResult<sys::FileDescriptor> root;                 // the root filesystem, O_PATH
+  std::map<std::string, size_t, std::less<>> mounted;  // clean destination → the first mount there
 };
 
 // Runs every checker. Errors go to `report`.findings: a start would fail; warnings are for what probably is not meant.
