@@ -3,6 +3,7 @@
 
 #include <cerrno>
 
+#include "config/specconv.h"
 #include "lint/inside.h"
 #include "lint/lint.h"
 
@@ -34,11 +35,12 @@ void report_missing(const Subject& subject, json::Report& report, const std::str
   }
 }
 
-void look_for_program(const Subject& subject, const oci::Process& process, json::Report& report) {
+void look_for_program(const Subject& subject, const oci::Process& process, const std::string& cwd,
+                      json::Report& report) {
   json::At args(report, "args");
   const std::string& name = process.args[0];
   if (name.find('/') != std::string::npos) {
-    const std::string path = name[0] == '/' ? name : process.cwd + "/" + name;
+    const std::string path = name[0] == '/' ? name : cwd + "/" + name;
     if (is_covered(subject, path, SIZE_MAX)) return;
     if (int error = find_error(subject, path); error != 0) {
       report_missing(subject, report,
@@ -50,7 +52,7 @@ void look_for_program(const Subject& subject, const oci::Process& process, json:
   for (size_t start = 0; start <= search.size();) {
     const size_t end = std::min(search.find(':', start), search.size());
     std::string directory = search.substr(start, end - start);
-    if (!directory.starts_with('/')) directory = process.cwd + "/" + directory;
+    if (!directory.starts_with('/')) directory = cwd + "/" + directory;
     const std::string path = directory + "/" + name;
     if (is_covered(subject, path, SIZE_MAX) || find_error(subject, path) == 0) return;
     start = end + 1;
@@ -70,10 +72,11 @@ void check_program(const Subject& subject, json::Report& report) {
   if (!subject.root) return;
   const oci::Process& process = *subject.spec.process;
   json::At at(report, "process");
-  look_for_program(subject, process, report);
-  if (is_covered(subject, process.cwd, SIZE_MAX)) return;
-  SysResult<struct stat> cwd = stat_inside(subject, process.cwd);
-  if (cwd && !S_ISDIR(cwd->st_mode)) report.fail_in("cwd", "is not a directory in the root filesystem");
+  const std::string cwd = config::clean_path(process.cwd);  // by the letters, as the plan does
+  look_for_program(subject, process, cwd, report);
+  if (is_covered(subject, cwd, SIZE_MAX)) return;
+  SysResult<struct stat> status = stat_inside(subject, cwd);  // one that is missing is made
+  if (status && !S_ISDIR(status->st_mode)) report.fail_in("cwd", "is not a directory in the root filesystem");
 }
 
 }  // namespace cella::lint
