@@ -106,8 +106,8 @@ int main(int argc, char** argv) {
   }
   cella::FactoryOptions options;
   if (argc > 2) options.root = argv[2];
-  options.on_warning = [](std::string_view text) {
-    std::fprintf(stderr, "warning: %.*s\n", static_cast<int>(text.size()), text.data());
+  options.on_warning = [](const cella::Finding& warning) {
+    std::fprintf(stderr, "warning: %s: %s\n", warning.pointer.c_str(), warning.message.c_str());
   };
   cella::Factory factory(options);
   const std::string id = "embed-" + std::to_string(::getpid());

@@ -6,4 +6,5 @@
 #include <cella/error.h>
 #include <cella/factory.h>
 #include <cella/features.h>
+#include <cella/lint.h>
 #include <cella/process.h>

@@ -204,6 +204,8 @@ struct SeccompSyscall {
   SeccompAction action = SeccompAction::kAllow;
   std::optional<uint32_t> errno_ret;  // default EPERM; also the trace message
   std::vector<SeccompArg> args;       // all must match (libseccomp's rule for one syscall line)
+  // Where config.json has it, /linux/seccomp/syscalls/RULE/names/NAME; -1: it is not from there. Not in state.json.
+  int spec_rule = -1, spec_name = -1;
 };
 struct Seccomp {
   SeccompAction default_action = SeccompAction::kAllow;

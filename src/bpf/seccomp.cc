@@ -58,7 +58,7 @@ struct Numbers {
 
 class Compiler {
  public:
-  Compiler(const SeccompPolicy& policy, std::vector<std::string>* warnings) : policy_(policy), warnings_(warnings) {}
+  Compiler(const SeccompPolicy& policy, std::vector<SeccompIgnored>* ignored) : policy_(policy), ignored_(ignored) {}
 
   Result<SeccompProgram> compile() {
     TRY(check_notify());
@@ -79,8 +79,8 @@ class Compiler {
 
  private:
   template <typename... Args>
-  void warn(fmt::format_string<Args...> format, Args&&... args) {
-    if (warnings_ != nullptr) warnings_->push_back(fmt::format(format, std::forward<Args>(args)...));
+  void ignore(SeccompIgnored::What what, size_t index, fmt::format_string<Args...> format, Args&&... args) {
+    if (ignored_ != nullptr) ignored_->push_back({what, index, fmt::format(format, std::forward<Args>(args)...)});
   }
 
   Result<void> check_notify() {
@@ -107,21 +107,23 @@ class Compiler {
     Filter probe(::seccomp_init(SCMP_ACT_ALLOW));
     if (!probe) return base::fail_errno(ENOMEM, "seccomp_init");
     numbers_.push_back({.architecture = native});
-    for (const std::string& name : policy_.architectures) {
+    for (size_t index = 0; index < policy_.architectures.size(); ++index) {
+      const std::string& name = policy_.architectures[index];
       const SeccompArchitecture* architecture = seccomp_architecture(name);
       if (architecture == nullptr) {
         return base::fail(ErrorCode::kConfigInvalid, "seccomp architecture {} is not known", name);
       }
       if (architecture->token == 0) {
-        warn("seccomp architecture {} is ignored: libseccomp does not know it and this machine is {}", name,
-             native->name);
+        ignore(SeccompIgnored::kArchitecture, index, "is ignored: libseccomp does not know {} and this machine is {}",
+               name, native->name);
         continue;
       }
       auto same = [&](const Numbers& other) { return other.architecture == architecture; };
       if (std::ranges::any_of(numbers_, same)) continue;
       int status = ::seccomp_arch_add(probe.get(), architecture->token);
       if (status == -EDOM) {
-        warn("seccomp architecture {} is ignored: its byte order is not that of {}", name, native->name);
+        ignore(SeccompIgnored::kArchitecture, index, "is ignored: the byte order of {} is not that of {}", name,
+               native->name);
         continue;
       }
       if (status < 0) return base::fail_errno(-status, "adding architecture {} to the seccomp filter", name);
@@ -131,7 +133,8 @@ class Compiler {
   }
 
   Result<void> choose_rules() {
-    for (const SeccompRule& rule : policy_.rules) {
+    for (size_t index = 0; index < policy_.rules.size(); ++index) {
+      const SeccompRule& rule = policy_.rules[index];
       if (rule.name.empty()) return base::fail(ErrorCode::kConfigInvalid, "seccomp: a syscall's name is empty");
       uint32_t value = TRY(seccomp_return_value(rule.action, rule.errno_ret), "seccomp rule for {}", rule.name);
       for (const SeccompArg& arg : rule.args) {
@@ -144,7 +147,7 @@ class Compiler {
         if (policy_.fail_unknown_syscalls) {
           return base::fail(ErrorCode::kConfigInvalid, "seccomp: unknown syscall \"{}\"", rule.name);
         }
-        warn("unknown seccomp syscall \"{}\" ignored", rule.name);
+        ignore(SeccompIgnored::kRule, index, "is ignored: unknown syscall \"{}\"", rule.name);
         continue;
       }
       const bool active = value != default_value_;
@@ -299,7 +302,7 @@ class Compiler {
   }
 
   const SeccompPolicy& policy_;
-  std::vector<std::string>* warnings_;
+  std::vector<SeccompIgnored>* ignored_;
   SeccompProgram program_;
   uint32_t default_value_ = 0;
   std::vector<Numbers> numbers_;  // the native architecture first: its tree is reached first
@@ -326,8 +329,8 @@ Result<uint32_t> seccomp_flags(const std::vector<std::string>& names, bool wants
   return flags;
 }
 
-Result<SeccompProgram> compile_seccomp(const SeccompPolicy& policy, std::vector<std::string>* warnings) {
-  return Compiler(policy, warnings).compile();
+Result<SeccompProgram> compile_seccomp(const SeccompPolicy& policy, std::vector<SeccompIgnored>* ignored) {
+  return Compiler(policy, ignored).compile();
 }
 
 }  // namespace cella::bpf

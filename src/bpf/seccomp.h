@@ -68,12 +68,19 @@ struct SeccompProgram {
   bool wants_listener = false;  // some rule is kNotify: seccomp(2) will return a descriptor
 };
 
+// An element of SeccompPolicy::architectures or ::rules that the program does without.
+struct SeccompIgnored {
+  enum What { kArchitecture, kRule } what = kRule;
+  size_t index = 0;
+  std::string message;  // a sentence about it: "is ignored: …"
+};
+
 // kConfigInvalid: an architecture, flag, index or errno that does not exist; NOTIFY as the default action or on
 // write(2) (the descriptor could then never leave the container; runc's rule); a program above the kernel's 4096
 // instructions. kUnsupported: the native architecture is unknown to libseccomp.
-// `warnings`, when given, gets one sentence for each thing ignored: a syscall name that no architecture has, an
-// architecture that this machine cannot run and libseccomp does not know.
-Result<SeccompProgram> compile_seccomp(const SeccompPolicy& policy, std::vector<std::string>* warnings = nullptr);
+// `ignored`, when given, gets each thing ignored: a rule for a syscall name that no architecture has, an architecture
+// that this machine cannot run and libseccomp does not know.
+Result<SeccompProgram> compile_seccomp(const SeccompPolicy& policy, std::vector<SeccompIgnored>* ignored = nullptr);
 
 // SECCOMP_RET_* with its data. kConfigInvalid when the errno is out of range.
 Result<uint32_t> seccomp_return_value(SeccompAction action, std::optional<uint32_t> errno_ret);

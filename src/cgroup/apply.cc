@@ -1,4 +1,5 @@
 // Manager::apply: writing the values that were asked for.
+#include <algorithm>
 #include <cerrno>
 
 #include "base/result.h"
@@ -118,6 +119,10 @@ Result<void> Manager::apply(const config::Resources& resources) {
     Result<void> applied = apply_devices(resources);
     // A rootless caller has no say over devices, and its processes no way to make one.
     if (!applied && !rootless_) return applied;
+    auto forbids = [](const config::Device& rule) { return !rule.allow; };
+    if (!applied && std::ranges::any_of(resources.devices, forbids)) {
+      ignored_.push_back({"/linux/resources/devices", "is ignored: " + applied.error().text()});
+    }
   }
   TRY(apply_settings(resources));
   for (Group& group : groups_) group.set_used();

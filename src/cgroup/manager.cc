@@ -104,6 +104,8 @@ Result<void> Manager::create(Part part) {
     SysResult<bool> made = group.make();
     if (!made) {
       if (tolerant_ && is_permission(made.error().value)) {
+        ignored_.push_back({"/linux/cgroupsPath", fmt::format("is not to be had: creating {}: {}", group.path(),
+                                                              errno_text(made.error().value))});
         groups_.erase(groups_.begin() + static_cast<ptrdiff_t>(i));
         continue;
       }

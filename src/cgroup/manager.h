@@ -20,6 +20,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <cella/error.h>
@@ -81,6 +82,9 @@ class Manager {
   Result<std::vector<pid_t>> processes(bool recursive);
   // Signals all processes, those of groups below too. SIGKILL reaches also those being forked, and frozen ones.
   Result<void> kill_all(int signal);
+  // What create() and apply() did without, for a rootless caller who may not have it; and forgets it.
+  std::vector<Finding> take_ignored() { return std::exchange(ignored_, {}); }
+
   // Removes the groups and those that the container made in them. Parents stay, as with runc: the next container of
   // the same pod needs them. Missing ones are success; groups still busy after about 2 s are EBUSY.
   Result<void> destroy();
@@ -109,6 +113,7 @@ class Manager {
   std::vector<Group> groups_;  // v1 first, the v2 one last
   bool rootless_ = false;
   bool tolerant_ = false;  // rootless and no path asked for
+  std::vector<Finding> ignored_;
   bool borrowed_ = false;  // config.paths: others own these groups; joined only
 };
 

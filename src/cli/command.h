@@ -16,6 +16,7 @@ namespace cella::cli {
 struct Globals {
   std::string root;
   bool systemd_cgroup = false;
+  bool strict = false;
   std::optional<bool> rootless;
   LogOptions log;
   bool version = false;
@@ -49,7 +50,7 @@ struct Command {
 };
 inline constexpr size_t kAny = SIZE_MAX;
 
-extern const Command kCreate, kDelete, kExec, kFeatures, kHelpCommand, kKill, kList, kPause, kPs, kResume, kRun, kSpec,
+extern const Command kCreate, kDelete, kExec, kFeatures, kHelpCommand, kKill, kLint, kList, kPause, kPs, kResume, kRun, kSpec,
     kStart, kState;
 // All of them, by name.
 std::span<const Command* const> commands();

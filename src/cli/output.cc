@@ -42,6 +42,23 @@ constexpr size_t kGap = 3;
 
 }  // namespace
 
+std::string printable(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    // U+0080 to U+009F are controls too, and some terminals obey them.
+    const bool high = byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    if (high || byte == 0x7f || (byte < 0x20 && byte != '\n' && byte != '\t')) {
+      char escaped[8];
+      snprintf(escaped, sizeof escaped, "\\x%02x", high ? static_cast<unsigned char>(text[++i]) : byte);
+      out += escaped;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
 SysResult<void> write_all(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = ::write(fd, text.data(), text.size());

@@ -14,6 +14,9 @@ SysResult<void> write_all(int fd, std::string_view text);
 // To standard output.
 Result<void> print(std::string_view text);
 
+// For a terminal: control characters but tabs and newlines, which configs and images may bring along, become "\x1b".
+std::string printable(std::string_view text);
+
 // With its quotes. What is not UTF-8 becomes U+FFFD, so that the document stays valid.
 std::string json_string(std::string_view text);
 

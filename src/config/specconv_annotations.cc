@@ -32,11 +32,12 @@ void convert_seccomp_annotations(const oci::Spec& spec, Config& config) {
       oci::annotation_is_set(spec.annotations, oci::annotation::kSeccompFailUnknown);
 }
 
-void convert_groups(const oci::Spec& spec, Config& config, std::vector<std::string>& warnings) {
+void convert_groups(const oci::Spec& spec, Config& config, json::Report& report) {
   config.keep_original_groups = oci::annotation_is_set(spec.annotations, oci::annotation::kKeepGroups);
   if (config.keep_original_groups && spec.process && !spec.process->user.additional_gids.empty()) {
-    warnings.push_back(
-        fmt::format("process.user.additionalGids is ignored because of {}", oci::annotation::kKeepGroups));
+    json::At process(report, "process");
+    json::At user(report, "user");
+    report.warn_in("additionalGids", "is ignored because of {}", oci::annotation::kKeepGroups);
   }
 }
 
@@ -55,10 +56,9 @@ void convert_systemd_cgroup_v1(const oci::Spec& spec, Config& config, json::Repo
 
 }  // namespace
 
-void convert_annotations(const oci::Spec& spec, Config& config, json::Report& report,
-                         std::vector<std::string>& warnings) {
+void convert_annotations(const oci::Spec& spec, Config& config, json::Report& report) {
   convert_seccomp_annotations(spec, config);
-  convert_groups(spec, config, warnings);
+  convert_groups(spec, config, report);
   convert_systemd_cgroup_v1(spec, config, report);
   config.mount_context_type = text(spec, oci::annotation::kMountContextType);
   config.hooks_stdout = text(spec, oci::annotation::kHooksStdout);

@@ -51,6 +51,14 @@ bool is_property_name(std::string_view name) {
          std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); });
 }
 
+// Unit properties without a unit.
+void ignore_properties(const oci::Spec& spec, json::Report& report) {
+  json::At at(report, "annotations");
+  for (const auto& [key, value] : spec.annotations) {
+    if (key.starts_with(kPropertyPrefix)) report.warn_in(key, "is ignored: systemd does not make the cgroups");
+  }
+}
+
 void convert_systemd(const oci::Spec& spec, const SpecconvOptions& options, Cgroup& cgroup, json::Report& report) {
   for (const auto& [key, value] : spec.annotations) {
     if (!key.starts_with(kPropertyPrefix)) continue;
@@ -131,6 +139,7 @@ Cgroup convert_cgroup(const oci::Spec& spec, const SpecconvOptions& options, jso
   } else if (!options.rootless_cgroups) {
     cgroup.path = "/" + options.id;
   }  // else none was asked for: one below the caller's own, where it may make one
+  if (!options.systemd_cgroup) ignore_properties(spec, report);
   if (spec.linux_config && spec.linux_config->resources)
     update_resources(*spec.linux_config->resources, cgroup.resources);
   for (const Device& rule : default_allowed_devices()) {

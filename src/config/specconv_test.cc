@@ -62,7 +62,6 @@ TEST(Specconv, DefaultSpec) {
   EXPECT_EQ(result->process->rlimits.value(), (std::vector<Rlimit>{{RLIMIT_NOFILE, 1024, 1024}}));
   EXPECT_EQ(config.rlimits, result->process->rlimits.value());
   EXPECT_TRUE(config.no_new_privileges);
-  EXPECT_TRUE(result->warnings.empty());
 }
 
 TEST(Specconv, WithoutProcessOrLinux) {
@@ -262,7 +261,32 @@ TEST(Specconv, Process) {
   EXPECT_FALSE(p.rlimits);
   EXPECT_FALSE(p.exec_cpu_affinity);
   EXPECT_EQ(result->config.exec_cpu_affinity->initial, "1");
-  EXPECT_EQ(result->warnings, std::vector<std::string>{"unknown capability \"CAP_NEW\" is ignored"});
+}
+
+// Each thing that a Config does without, at its place; also when the Spec is refused.
+TEST(Specconv, TellsWhatIsIgnored) {
+  auto spec = oci::parse_spec(R"({"ociVersion":"1.0.0","root":{"path":"r"},
+      "annotations":{"org.systemd.property.MemoryMax":"1","other":"x"},
+      "process":{"cwd":"/","args":["a"],"capabilities":{"bounding":["CAP_KILL","CAP_NEW"],"ambient":["kill"]}},
+      "mounts":[{"destination":"/a","type":"tmpfs","options":["iversion","sync","remount"]},
+                {"destination":"/b","source":"/b","options":["bind","ro","lazytime","async","silent"]}]})");
+  ASSERT_TRUE(spec);
+  const std::vector<Finding> expected = {
+      {"/mounts/0/options/0", "is ignored: \"iversion\" has no effect on this mount"},
+      {"/mounts/0/options/2", "is ignored: \"remount\" has no effect on this mount"},
+      {"/mounts/1/options/2", "is ignored: \"lazytime\" has no effect on this mount"},
+      {"/mounts/1/options/4", "is ignored: \"silent\" has no effect on this mount"},
+      {"/annotations/org.systemd.property.MemoryMax", "is ignored: systemd does not make the cgroups"},
+      {"/process/capabilities/bounding/1", "is ignored: \"CAP_NEW\" is not a known capability"},
+      {"/process/capabilities/ambient/0", "is ignored: \"kill\" is not a known capability"},
+  };
+  std::vector<Finding> ignored;
+  ASSERT_TRUE(from_spec(*spec, kOptions, &ignored));
+  EXPECT_EQ(ignored, expected);
+  ignored.clear();
+  spec->mounts[1].options.push_back("size=1");
+  EXPECT_FALSE(from_spec(*spec, kOptions, &ignored));
+  EXPECT_EQ(ignored, expected);
 }
 
 TEST(Specconv, Seccomp) {

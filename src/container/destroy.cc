@@ -18,7 +18,7 @@ Result<void> remove_container(Container::Impl& container) {
   if (!config.net_devices.empty()) {
     std::vector<std::string> warnings;
     Result<void> back = take_devices_back(container.directory, warnings);
-    container.warn_all(warnings);
+    container.warn_of_devices(warnings);
     TRY(std::move(back));
   }
   TRY(container.directory.remove());

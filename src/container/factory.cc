@@ -11,6 +11,8 @@
 #include "container/bundle.h"
 #include "container/container_impl.h"
 #include "container/host_facts.h"
+#include "container/ignored.h"
+#include "container/lint_bundle.h"
 #include "oci/default_spec.h"
 #include "oci/parse.h"
 #include "plan/print.h"
@@ -66,9 +68,9 @@ struct Factory::Impl {
   bool rootless() const {
     return options->rootless ? *options->rootless : ::geteuid() != 0 || !container::is_privileged();
   }
-  void warn_all(const std::vector<std::string>& texts) const {
+  void warn_of_devices(const std::vector<std::string>& texts) const {
     if (!options->on_warning) return;
-    for (const std::string& text : texts) options->on_warning(text);
+    for (const std::string& text : texts) options->on_warning({"/linux/netDevices", text});
   }
 };
 
@@ -93,6 +95,14 @@ Result<Bundle> Factory::load_bundle(std::string_view id, std::string_view path, 
   return container::read_bundle(*impl_->options, impl_->rootless(), id, std::string(path), options);
 }
 
+Result<std::vector<Diagnosis>> Factory::lint(std::string_view path, const BundleOptions& options) const {
+  return container::lint_bundle(*impl_->options, impl_->rootless(), std::string(path), options);
+}
+
+Result<config::ProcessConfig> Factory::load_process(std::string_view path) const {
+  return container::read_process(*impl_->options, std::string(path));
+}
+
 Result<Container> Factory::create(std::string_view id, config::Config config) {
   TRY(plan::check_supported(config));
   auto impl = std::make_unique<Container::Impl>();
@@ -114,7 +124,7 @@ Result<std::vector<OciState>> Factory::list() const {
     Result<Container> container = load(id);
     if (!container) {
       if (container.error().code != ErrorCode::kContainerNotExists && impl_->options->on_warning) {
-        impl_->options->on_warning(container.error().text());
+        impl_->options->on_warning({"", container.error().text()});
       }
       continue;
     }
@@ -131,14 +141,14 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   cgroup::Layout layout = TRY(cgroup::detect(), "looking for cgroups");
   TRY(container::check_delegation(config, layout));
   cgroup::Paths paths = TRY(cgroup::container_paths(layout, config.cgroups, name), "linux.cgroupsPath");
-  std::vector<std::string> warnings;
-  plan::Facts facts = TRY(container::host_facts(config, layout, paths, &warnings));
-  impl_->warn_all(warnings);
+  std::vector<Finding> ignored;
+  plan::Facts facts = TRY(container::host_facts(config, layout, paths, &ignored));
+  config::ProcessConfig grantable = container::grantable(process.config, config, ignored);
+  TRY(container::settle(*impl_->options, std::move(ignored)));
   plan::StartOptions options;
   options.id = name;
   options.console_socket = process.keep_console || !process.console_socket.empty();
   options.extra_files = static_cast<uint32_t>(process.extra_files.size());
-  config::ProcessConfig grantable = container::grantable(process.config, config, impl_->options->on_warning);
   plan::Built built = TRY(plan::build_create(config, grantable, facts, options));
   return PlanText{plan::to_text(built.plan), plan::to_json(built.plan)};
 }
@@ -168,7 +178,7 @@ Result<void> Factory::destroy(std::string_view id, bool force) {
       return std::unexpected(std::move(state).error());
     std::vector<std::string> warnings;
     Result<void> removed = container::remove_remains(directory, warnings);
-    impl_->warn_all(warnings);
+    impl_->warn_of_devices(warnings);
     return removed;
   }
   Container container = TRY(load_from(impl_->options, std::move(directory)));

@@ -55,17 +55,17 @@ Result<void> run_hooks(const config::Config& config, const std::vector<config::H
   return {};
 }
 
-std::vector<std::string> run_all_hooks(const config::Config& config, const std::vector<config::Hook>& hooks,
-                                       const char* kind, const oci::State& state) {
-  std::vector<std::string> failures;
+std::vector<Finding> run_all_hooks(const config::Config& config, const std::vector<config::Hook>& hooks,
+                                   const char* kind, const oci::State& state) {
+  std::vector<Finding> failures;
   if (hooks.empty()) return failures;
   Result<HookOutput> opened = HookOutput::open(config);
-  if (!opened) failures.push_back(opened.error().text());
+  if (!opened) failures.push_back({fmt::format("/hooks/{}", kind), opened.error().text()});
   HookOutput output = opened ? std::move(*opened) : HookOutput();
   std::string json = oci::to_json(state);
   for (size_t i = 0; i < hooks.size(); ++i) {
     Result<void> result = run_hook(hooks[i], kind, i, json, state.bundle, output);
-    if (!result) failures.push_back(result.error().text());
+    if (!result) failures.push_back({fmt::format("/hooks/{}/{}", kind, i), result.error().text()});
   }
   return failures;
 }

@@ -44,6 +44,16 @@ static_assert(static_cast<int>(bpf::SeccompAction::kNotify) == static_cast<int>(
 static_assert(static_cast<int>(bpf::SeccompOperator::kMaskedEqual) ==
               static_cast<int>(config::SeccompOperator::kMaskedEqual));
 
+// Where config.json has what the program does without.
+std::string pointer_of(const config::Seccomp& seccomp, const bpf::SeccompIgnored& ignored) {
+  if (ignored.what == bpf::SeccompIgnored::kArchitecture) {
+    return fmt::format("/linux/seccomp/architectures/{}", ignored.index);
+  }
+  const config::SeccompSyscall& syscall = seccomp.syscalls[ignored.index];
+  if (syscall.spec_rule < 0) return "/linux/seccomp/syscalls";
+  return fmt::format("/linux/seccomp/syscalls/{}/names/{}", syscall.spec_rule, syscall.spec_name);
+}
+
 // A program that the config brings along, as it is.
 Result<plan::SeccompBlob> given_program(const config::Seccomp& seccomp) {
   plan::SeccompBlob blob;
@@ -56,9 +66,13 @@ Result<plan::SeccompBlob> given_program(const config::Seccomp& seccomp) {
   return blob;
 }
 
-Result<plan::SeccompBlob> seccomp_blob(const config::Seccomp& seccomp, std::vector<std::string>* warnings) {
+Result<plan::SeccompBlob> seccomp_blob(const config::Seccomp& seccomp, std::vector<Finding>* ignored) {
   if (!seccomp.program.empty()) return given_program(seccomp);
-  bpf::SeccompProgram program = TRY(bpf::compile_seccomp(policy_of(seccomp), warnings));
+  std::vector<bpf::SeccompIgnored> without;
+  bpf::SeccompProgram program = TRY(bpf::compile_seccomp(policy_of(seccomp), &without));
+  for (bpf::SeccompIgnored& one : without) {
+    if (ignored != nullptr) ignored->push_back({pointer_of(seccomp, one), std::move(one.message)});
+  }
   plan::SeccompBlob blob;
   blob.program.assign(reinterpret_cast<const char*>(program.instructions.data()),
                       program.instructions.size() * sizeof(sock_filter));
@@ -101,7 +115,7 @@ bool is_privileged() {
 }
 
 Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layout& layout, const cgroup::Paths& paths,
-                               std::vector<std::string>* warnings) {
+                               std::vector<Finding>* ignored) {
   plan::Facts facts;
   facts.privileged = is_privileged();
   facts.cgroup_v2 = layout.kind == cgroup::Layout::kV2;
@@ -112,7 +126,7 @@ Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layou
   facts.join_v1_tasks = layout.kind == cgroup::Layout::kV1 || layout.kind == cgroup::Layout::kHybrid;
   facts.apparmor = !config.apparmor_profile.empty() && kernel_has_apparmor();
   facts.selinux = (!config.process_label.empty() || !config.mount_label.empty()) && kernel_has_selinux();
-  if (config.seccomp) facts.seccomp = TRY(seccomp_blob(*config.seccomp, warnings), "linux.seccomp");
+  if (config.seccomp) facts.seccomp = TRY(seccomp_blob(*config.seccomp, ignored), "linux.seccomp");
   return facts;
 }
 
@@ -124,17 +138,18 @@ Result<void> check_delegation(const config::Config& config, const cgroup::Layout
 }
 
 config::ProcessConfig grantable(const config::ProcessConfig& process, const config::Config& config,
-                                const std::function<void(std::string_view)>& on_warning) {
+                                std::vector<Finding>& ignored) {
   config::ProcessConfig result = process;
   if (!result.capabilities) result.capabilities = config.capabilities;
   if (!result.capabilities) return result;
   config::Capabilities& sets = *result.capabilities;
   const uint64_t refused = sets.ambient & ~(sets.permitted & sets.inheritable);
   sets.ambient &= ~refused;
-  if (refused == 0 || !on_warning) return result;
+  if (refused == 0) return result;
   std::string names;
   for (const std::string& name : config::capability_names(refused)) names += (names.empty() ? "" : ", ") + name;
-  on_warning(fmt::format("not ambient, because not permitted and inheritable as well: {}", names));
+  ignored.push_back({"/process/capabilities/ambient",
+                     fmt::format("is not had in full, for what is not permitted and inheritable as well: {}", names)});
   return result;
 }
 

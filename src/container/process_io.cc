@@ -68,7 +68,8 @@ Result<void> receive_console(ConsoleSockets& sockets, Process& process) {
   return {};
 }
 
-Result<void> announce(const Process& process, pid_t pid, std::optional<int> oom_score_adj, bool tolerate_denial) {
+Result<void> announce(const Process& process, pid_t pid, std::optional<int> oom_score_adj, bool rootless,
+                      std::vector<Finding>& ignored) {
   // First of all: whoever started us tells from this file that there is a process.
   if (!process.pid_file.empty()) TRY(write_pid_file(process.pid_file, pid));
   if (!process.pidfd_socket.empty()) TRY(send_pidfd(process.pidfd_socket, pid));
@@ -76,7 +77,12 @@ Result<void> announce(const Process& process, pid_t pid, std::optional<int> oom_
     std::string path = fmt::format("/proc/{}/oom_score_adj", pid);
     SysResult<void> written = sys::write_file(path.c_str(), std::to_string(*oom_score_adj));
     bool denied = !written && (written.error().value == EACCES || written.error().value == EPERM);
-    if (!written && !(denied && tolerate_denial)) TRY(written, "setting oom_score_adj to {}", *oom_score_adj);
+    if (denied && rootless) {
+      ignored.push_back(
+          {"/process/oomScoreAdj", fmt::format("is ignored: an ordinary user may not set it to {}", *oom_score_adj)});
+    } else {
+      TRY(written, "setting oom_score_adj to {}", *oom_score_adj);
+    }
   }
   return {};
 }

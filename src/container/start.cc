@@ -2,16 +2,19 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <iterator>
 
 #include "base/result.h"
 #include "base/scope_exit.h"
 #include "container/container_impl.h"
 #include "container/hooks.h"
 #include "container/host_facts.h"
+#include "container/ignored.h"
 #include "container/launcher.h"
 #include "container/net_devices.h"
 #include "container/process_impl.h"
@@ -44,14 +47,15 @@ class Start {
     TRY(check_delegation(config_, layout_));
     manager_.emplace(TRY(cgroup::Manager::make(layout_, config_.cgroups, container_.id()), "linux.cgroupsPath"));
     cgroup::Paths paths = manager_->paths();
-    plan::Facts facts = TRY(host_facts(config_, layout_, paths, &warnings_));
-    container_.warn_all(warnings_);
+    std::vector<Finding> ignored;
+    plan::Facts facts = TRY(host_facts(config_, layout_, paths, &ignored));
+    config::ProcessConfig process = grantable(process_.config, config_, ignored);
+    TRY(settle(*container_.options, std::move(ignored)));
     plan::StartOptions options;
     options.id = container_.id();
     options.wait_for_start = wait_;
     options.console_socket = process_.keep_console || !process_.console_socket.empty();
     options.extra_files = static_cast<uint32_t>(process_.extra_files.size());
-    config::ProcessConfig process = grantable(process_.config, config_, container_.options->on_warning);
     plan::Built built = TRY(plan::build_create(config_, process, facts, options));
     Result<void> started = launch_with(built);
     if (!started) {
@@ -92,15 +96,17 @@ class Start {
     if (hook_output.error) request.slots.emplace_back(built.hook_output_first + 1, hook_output.error.get());
     Handler handler;
     handler.created = [&](pid_t pid) -> Result<void> {
+      std::vector<Finding> ignored;
       TRY(announce(process_, pid, process_.config.oom_score_adj ? process_.config.oom_score_adj : config_.oom_score_adj,
-                   config_.rootless_euid));
+                   config_.rootless_euid, ignored));
       if (!config_.pidfd_receiver.empty()) TRY(send_pidfd(config_.pidfd_receiver, pid));
       // Init is making namespaces now, which takes about as long.
       if (!born_in_cgroup) TRY(container_.directory.write_journal(paths));
       TRY(manager_->create(cgroup::Part::kV1), "creating the cgroup");
       TRY(manager_->apply(config_.cgroups.resources), "setting the cgroup's limits");
       join = TRY(manager_->open_join({}, cgroup::Part::kV1), "opening the cgroup");
-      return {};
+      std::ranges::move(manager_->take_ignored(), std::back_inserter(ignored));
+      return settle(*container_.options, std::move(ignored));
     };
     handler.user_maps = [&](pid_t pid) {
       return write_id_maps(pid, config_.uid_mappings, config_.gid_mappings,
@@ -139,7 +145,7 @@ class Start {
     std::vector<std::string> warnings;
     Result<void> back = container::take_devices_back(container_.directory, warnings);
     if (!back) warnings.push_back(back.error().text());
-    container_.warn_all(warnings);
+    container_.warn_of_devices(warnings);
   }
 
   Result<std::vector<int>> run_runtime_hooks(pid_t pid) {
@@ -201,7 +207,6 @@ class Start {
   const bool wait_;
   cgroup::Layout layout_;
   std::optional<cgroup::Manager> manager_;
-  std::vector<std::string> warnings_;
   std::vector<sys::FileDescriptor> documents_;
   std::optional<config::State> state_;
   SeccompListener listener_;

@@ -1,7 +1,7 @@
 // From the text of config.json, or a part of it, to validated structs, and back.
 //
 // A failure is one Error{kConfigInvalid} that lists everything that is wrong (Error::findings). Warnings are what is
-// ignored or deprecated; they do not fail. No I/O.
+// ignored: they do not fail, and are given also when something else does. No I/O.
 #pragma once
 
 #include <string>

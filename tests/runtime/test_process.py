@@ -40,8 +40,8 @@ def test_arguments_that_are_too_much(box):
 
 
 @pytest.mark.parametrize("change,said", [
-    (lambda process: process["args"].append("x" * 131072), "argument 1"),
-    (lambda process: process["env"].append("LONG=" + "x" * 131067), "variable LONG"),
+    (lambda process: process["args"].append("x" * 131072), "/process/args/1"),
+    (lambda process: process["env"].append("LONG=" + "x" * 131067), "/process/env/3"),
 ])
 def test_string_that_is_too_long_is_named(box, change, said):
     c = box("true")
