@@ -6,4 +6,6 @@
 #include <cella/error.h>
 #include <cella/factory.h>
 #include <cella/features.h>
+#include <cella/notification.h>
 #include <cella/process.h>
+#include <cella/stats.h>

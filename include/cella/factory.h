@@ -75,6 +75,10 @@ class Factory {
 // A process description as `exec --process` takes it: the "process" object of the OCI specification.
 Result<config::ProcessConfig> load_process(std::string_view path);
 
+// The changes of `update --resources`, as text: the "resources" object of the OCI specification. kConfigInvalid with
+// all findings. `warnings`, when there is one, gets what is ignored.
+Result<config::Resources> parse_resources(std::string_view json, std::vector<Finding>* warnings = nullptr);
+
 // The config.json that `spec` and `spec --rootless` write.
 std::string default_spec_json(bool rootless);
 

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/scope_exit.h"
+#include "cgroup/stats.h"
 #include "cgroup/text.h"
 
 namespace cella::cgroup {
@@ -183,8 +184,8 @@ bool Manager::exists() {
   return group != nullptr && ::access(group->path().c_str(), F_OK) == 0;
 }
 
-Result<Stats> Manager::stats() {
-  Stats stats;
+Result<CgroupStats> Manager::stats() {
+  CgroupStats stats;
   bool hybrid = groups_.size() > 1;
   for (Group& group : groups_) {
     TRY(group.v2() ? add_v2_stats(group, stats, hybrid) : add_v1_stats(group, stats), "reading statistics of cgroup {}",

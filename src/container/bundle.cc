@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/result.h"
+#include "config/resources.h"
 #include "config/specconv.h"
 #include "container/host_facts.h"
 #include "oci/parse.h"
@@ -62,6 +63,10 @@ Result<config::ProcessConfig> load_process(std::string_view path) {
   std::string text = TRY(sys::read_file(file.c_str()), "reading {}", file);
   oci::Process process = TRY(oci::parse_process(text), "{}", file);
   return TRY(config::process_from_spec(process), "{}", file);
+}
+
+Result<config::Resources> parse_resources(std::string_view json, std::vector<Finding>* warnings) {
+  return config::convert_resources(TRY(oci::parse_resources(json, warnings)));
 }
 
 }  // namespace cella
