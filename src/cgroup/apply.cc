@@ -82,8 +82,7 @@ Result<void> Manager::write_settings(const config::Resources& resources, Writer&
     if (group != nullptr) {
       TRY(writer.write(*group, setting), "cgroup {}", group->path());
     } else if (v2 == nullptr) {
-      return refuse(setting, ErrorCode::kUnsupported,
-                    fmt::format("the cgroup controller {} is not available", setting.controller));
+      return std::unexpected(no_group(setting.controller).with(fmt::format("linux.resources.{}", setting.field)));
     }
   }
   TRY(writer.finish());

@@ -79,6 +79,17 @@ Group* Manager::process_group() {
   return groups_.empty() ? nullptr : &groups_.front();
 }
 
+Error Manager::no_group(std::string_view controller) const {
+  Error error(ErrorCode::kUnsupported, fmt::format("the cgroup controller {} is not available", controller));
+  if (controller.empty()) error.message = "the container has no cgroup";
+  if (!rootless_) return error;
+  error.message = "the container has no cgroup of its own";
+  if (!controller.empty()) error.message += fmt::format(" with the controller {}", controller);
+  error.hint =
+      "an ordinary user makes cgroups only in one that is delegated, see Delegate= in systemd.resource-control(5)";
+  return error;
+}
+
 Result<void> Manager::check_unused(Group& group) {
   std::vector<pid_t> pids = TRY(group.processes(true));
   if (!pids.empty()) {
@@ -185,6 +196,7 @@ bool Manager::exists() {
 }
 
 Result<CgroupStats> Manager::stats() {
+  if (groups_.empty()) return std::unexpected(no_group(""));
   CgroupStats stats;
   bool hybrid = groups_.size() > 1;
   for (Group& group : groups_) {

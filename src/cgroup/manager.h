@@ -104,6 +104,8 @@ class Manager {
   Group* find(std::string_view controller);
   Group* unified() { return find(""); }
   Group* process_group();  // the one whose process list counts
+  // Why there is nothing to do it with; `controller` may be empty.
+  Error no_group(std::string_view controller) const;
   Result<void> check_unused(Group& group);
   Result<void> write_settings(const config::Resources& resources, Writer& writer);
   Result<void> apply_devices(const config::Resources& resources);
