@@ -127,7 +127,7 @@ Result<std::string> read_file(const std::string& path) {
 Result<int> update(Invocation& invocation, const UpdateOptions& options) {
   ResourceChanges changes = options.changes;
   if (options.kernel_memory) {
-    log_warning(invocation.globals.log, "limits of kernel memory are ignored; Linux has them no more");
+    log_warning(invocation.globals.log, "--kernel-memory is ignored: Linux enforces limits of kernel memory no more");
   }
   if (!options.resources.empty()) {
     if (options.limits) return usage_error("--resources cannot be combined with options that set limits");
@@ -157,7 +157,7 @@ constexpr auto kOptions = std::to_array<Option>({
     {"cpuset-cpus", nullptr, "LIST", "CPUs to run on", list<&R::cpuset_cpus>},
     {"cpuset-mems", nullptr, "LIST", "memory nodes to allocate from", list<&R::cpuset_mems>},
     {"kernel-memory", nullptr, "BYTES", nullptr, ignore_kernel_memory},
-    {"kernel-memory-tcp", nullptr, "BYTES", nullptr, ignore_kernel_memory},
+    {"kernel-memory-tcp", nullptr, "BYTES", nullptr, size<&R::kernel_memory_tcp>},
     {"memory", nullptr, "BYTES", "limit of memory; -1: unlimited", size<&R::memory>},
     {"cpu-idle", nullptr, "N", "1: run only when nothing else wants to; 0: not so", integer<&R::cpu_idle, 0>},
     {"memory-reservation", nullptr, "BYTES", "memory that is not reclaimed while others have more than theirs",

@@ -26,8 +26,9 @@ TEST(Resources, AChangeKeepsWhatIsAbsent) {
   resources.cpu_shares = 6;
   resources.cpuset_cpus = "0-1";
   resources.unified["pids.max"] = "9";
-  merge_resources(changes_of(R"({"memory":{"limit":7},"unified":{"memory.high":"1"}})"), resources);
+  merge_resources(changes_of(R"({"memory":{"limit":7,"kernelTCP":8},"unified":{"memory.high":"1"}})"), resources);
   EXPECT_EQ(resources.memory, 7);
+  EXPECT_EQ(resources.kernel_memory_tcp, 8);
   EXPECT_EQ(resources.cpu_shares, 6u);
   EXPECT_EQ(resources.cpuset_cpus, "0-1");
   EXPECT_EQ(resources.unified.at("memory.high"), "1");
