@@ -68,7 +68,8 @@ def sleeper(box):
 
 
 def weight_of(shares):
-    return {512: "59", 2048: "170"}.get(shares)
+    """cpu.weight of v2."""
+    return {512: "59", 2048: "174"}[shares]
 
 
 @pytest.mark.parametrize("flag, value, controller, v1, v2, expected, key, number", [
@@ -391,11 +392,20 @@ def test_resources_and_limits_together_are_refused(sleeper):
     assert result.returncode == 1 and "--resources" in result.stderr
 
 
-@pytest.mark.parametrize("flag", ["--kernel-memory", "--kernel-memory-tcp"])
-def test_kernel_memory_is_accepted_with_a_warning(sleeper, flag):
-    result = must_update(sleeper(), flag, "10m")
-    assert "kernel memory" in result.stderr
-    assert flag not in sleeper().cmd("update", "--help").stdout
+def test_kernel_memory_is_accepted_with_a_warning(sleeper):
+    c = sleeper()
+    assert "--kernel-memory" in must_update(c, "--kernel-memory", "10m").stderr
+    assert "kernel-memory" not in c.cmd("update", "--help").stdout
+
+
+def test_kernel_memory_of_tcp(sleeper):
+    c = sleeper()
+    if "memory" in c.cgroups():
+        must_update(c, "--kernel-memory-tcp", "10m")
+        assert read(c, "memory", "memory.kmem.tcp.limit_in_bytes", None) == str(10 * MIB)
+    else:
+        result = update(c, "--kernel-memory-tcp", "10m")
+        assert result.returncode == 1 and "kernelTCP" in result.stderr
 
 
 @pytest.mark.parametrize("flag, value", [("--l3-cache-schema", "L3:0=f"), ("--mem-bw-schema", "MB:0=20")])
