@@ -7,4 +7,6 @@
 #include <cella/factory.h>
 #include <cella/features.h>
 #include <cella/lint.h>
+#include <cella/notification.h>
 #include <cella/process.h>
+#include <cella/stats.h>

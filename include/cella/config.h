@@ -146,7 +146,7 @@ struct Resources {
   std::optional<uint64_t> memory_swappiness;
   std::optional<bool> oom_kill_disable;
   std::optional<bool> memory_use_hierarchy;
-  bool memory_check_before_update = false;
+  std::optional<bool> memory_check_before_update;  // refuse a limit below what is in use
   std::optional<uint64_t> cpu_shares;
   std::optional<int64_t> cpu_quota;
   std::optional<uint64_t> cpu_burst;
@@ -268,6 +268,7 @@ struct IntelRdt {
   std::string clos_id, l3_cache_schema, mem_bw_schema;
   std::vector<std::string> schemata;
   bool enable_monitoring = false;
+  friend bool operator==(const IntelRdt&, const IntelRdt&) = default;
 };
 struct MemoryPolicy {
   int mode = 0;  // MPOL_* of set_mempolicy(2)

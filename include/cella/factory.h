@@ -84,6 +84,10 @@ class Factory {
   std::unique_ptr<Impl> impl_;
 };
 
+// The changes of `update --resources`, as text: the "resources" object of the OCI specification. kConfigInvalid with
+// all findings. `warnings`, when there is one, gets what is ignored.
+Result<config::Resources> parse_resources(std::string_view json, std::vector<Finding>* warnings = nullptr);
+
 // The config.json that `spec` and `spec --rootless` write.
 std::string default_spec_json(bool rootless);
 

@@ -32,11 +32,6 @@ size_t utf8_sequence(std::string_view text) {
   return length;
 }
 
-// Columns that the text takes on a terminal, near enough: its code points.
-size_t width_of(std::string_view text) {
-  return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
 constexpr size_t kMinimumWidth = 12;
 constexpr size_t kGap = 3;
 
@@ -99,6 +94,10 @@ std::string json_string(std::string_view text) {
     text.remove_prefix(std::max<size_t>(length, 1));
   }
   return out + '"';
+}
+
+size_t width_of(std::string_view text) {
+  return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 std::string table_text(const std::vector<std::vector<std::string>>& rows) {

@@ -20,6 +20,9 @@ std::string printable(std::string_view text);
 // With its quotes. What is not UTF-8 becomes U+FFFD, so that the document stays valid.
 std::string json_string(std::string_view text);
 
+// Columns that the text takes on a terminal, near enough: its code points.
+size_t width_of(std::string_view text);
+
 // Rows of equal length as runc lays them out: columns at least 12 wide and 3 apart, the last one unpadded.
 std::string table_text(const std::vector<std::vector<std::string>>& rows);
 

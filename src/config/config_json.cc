@@ -248,7 +248,7 @@ std::span<const Field<Cgroup>> fields_of(Type<Cgroup>) {
       resource<&Resources::memory_swappiness>("memory_swappiness"),
       plain<&Resources::oom_kill_disable>("oom_kill_disable"),
       resource<&Resources::memory_use_hierarchy>("memory_use_hierarchy"),
-      resource<&Resources::memory_check_before_update>("memory_check_before_update"),
+      plain<&Resources::memory_check_before_update>("memory_check_before_update"),
       plain<&Resources::cpu_shares>("cpu_shares"),
       plain<&Resources::cpu_quota>("cpu_quota"),
       resource<&Resources::cpu_burst>("cpu_burst"),

@@ -40,9 +40,6 @@ Result<Converted> from_spec(const oci::Spec& spec, const SpecconvOptions& option
 // The process of `exec --process`. Unknown capabilities are added to `ignored`.
 ProcessConfig process_from_spec(const oci::Process& process, std::vector<Finding>* ignored = nullptr);
 
-// The resources of `update --resources`, over those of a container: what is absent in `changes` stays.
-void update_resources(const oci::Resources& changes, Resources& resources);
-
 // Lexical: without ".", "..", double and trailing slashes; "/" at least when absolute, "." at least when not.
 std::string clean_path(std::string_view path);
 

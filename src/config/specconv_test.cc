@@ -327,18 +327,6 @@ TEST(Specconv, LinuxFields) {
   EXPECT_EQ(c.labels, (std::vector<std::string>{"k=v", "bundle=/b"}));
 }
 
-TEST(Specconv, UpdateKeepsWhatIsAbsent) {
-  Resources resources;
-  resources.memory = 5;
-  resources.cpu_shares = 6;
-  update_resources(
-      oci::parse_resources(R"({"memory":{"limit":7,"kernelTCP":8},"unified":{"memory.high":"1"}})").value(), resources);
-  EXPECT_EQ(resources.memory, 7);
-  EXPECT_EQ(resources.kernel_memory_tcp, 8);
-  EXPECT_EQ(resources.cpu_shares, 6u);
-  EXPECT_EQ(resources.unified.at("memory.high"), "1");
-}
-
 TEST(Capabilities, Names) {
   EXPECT_EQ(capability_from_name("CAP_SYS_ADMIN"), 21);
   EXPECT_EQ(capability_from_name("sys_admin"), std::nullopt);

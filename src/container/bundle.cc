@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "base/result.h"
+#include "config/resources.h"
+#include "config/specconv.h"
 #include "container/ignored.h"
 #include "oci/parse.h"
 #include "sys/file.h"
@@ -74,3 +76,11 @@ Result<config::ProcessConfig> bundle_process(const std::string& path) {
 }
 
 }  // namespace cella::container
+
+namespace cella {
+
+Result<config::Resources> parse_resources(std::string_view json, std::vector<Finding>* warnings) {
+  return config::convert_resources(TRY(oci::parse_resources(json, warnings)));
+}
+
+}  // namespace cella

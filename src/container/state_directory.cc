@@ -144,6 +144,10 @@ Result<void> StateDirectory::commit_state() {
   return {};
 }
 
+void StateDirectory::discard_state() {
+  (void)sys::unlink_at(fd_.get(), kNewState);
+}
+
 Result<std::string> StateDirectory::read_state() const {
   SysResult<std::string> text = sys::read_file_at(fd_.get(), kState);
   if (!text && text.error().value == ENOENT) return not_exists(id_);

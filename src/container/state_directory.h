@@ -43,6 +43,7 @@ class StateDirectory {
   // Writes the state where nobody sees it yet; commit_state() puts it in its place and takes the journal away.
   Result<void> prepare_state(std::string_view json);
   Result<void> commit_state();
+  void discard_state();  // what was prepared
   // kContainerNotExists when there is none.
   Result<std::string> read_state() const;
 

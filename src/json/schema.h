@@ -267,6 +267,23 @@ struct Codec<I> {
 };
 
 template <>
+struct Codec<double> {
+  static void read(const Value& value, double& target, Report& report, const Limits&) {
+    if (value.is(Kind::kDouble)) {
+      target = value.number();
+    } else if (value.is(Kind::kUint)) {
+      target = static_cast<double>(value.unsigned_integer());
+    } else if (value.is(Kind::kInt)) {
+      target = static_cast<double>(value.integer());
+    } else {
+      detail::fail_type(report, "a number", value);
+    }
+  }
+  static void write(double value, Writer& writer) { writer.number(value); }
+  static bool is_empty(double value) { return value == 0; }
+};
+
+template <>
 struct Codec<std::string> {
   static constexpr Shape kShape = {.kind = Shape::kString};
   static void read(const Value& value, std::string& target, Report& report, const Limits&) {
