@@ -195,7 +195,7 @@ class Conversation {
   // Unasked, and as early as init can take it next: it finds the descriptors when it comes for them, and neither side
   // waits for the other.
   Result<void> send_cgroups() {
-    if (launch_.built.cgroup_count == 0) return {};
+    if (!launch_.built.waits_for_cgroups) return {};
     std::vector<int> fds = TRY(handler_.cgroups());
     TRY(answer(socket_.get(), SyncPoint::kCgroups, fds), "sending init its cgroups");
     return handler_.meanwhile ? handler_.meanwhile(child_.pid) : Result<void>();

@@ -283,6 +283,17 @@ std::vector<GoldenCase> create_cases() {
          in.config.no_new_keyring = true;
          in.config.exec_cpu_affinity = config::CPUAffinity{"0", "1"};
        }},
+      {"memory_policy",
+       [](Input& in) {
+         in.config.personality = config::Personality{};
+         in.config.memory_policy = config::MemoryPolicy{3, "0-3, 7", 1 << 15};
+       }},
+      {"memory_policy_v2",  // on whose limits it waits
+       [](Input& in) {
+         in.facts.cgroup_v2 = true;
+         in.facts.join_v1_tasks = false;
+         in.config.memory_policy = config::MemoryPolicy{4, "", 0};
+       }},
       {"identity",
        [](Input& in) {
          in.process.uid = 1000;

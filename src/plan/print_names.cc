@@ -1,6 +1,7 @@
 #include "plan/print_names.h"
 
 #include <fmt/format.h>
+#include <linux/mempolicy.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
@@ -82,6 +83,18 @@ constexpr const char* kRlimitNames[] = {
 };
 static_assert(RLIMIT_NOFILE == 7 && RLIMIT_NPROC == 6 && RLIMIT_AS == 9);
 
+// set_mempolicy(2); older headers do not have all of them.
+constexpr const char* kMemoryPolicyNames[] = {
+    "MPOL_DEFAULT",        "MPOL_PREFERRED",           "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL",
+    "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE",
+};
+static_assert(MPOL_BIND == 2 && MPOL_PREFERRED_MANY == 5);
+constexpr Name kMemoryPolicyFlags[] = {
+    {MPOL_F_STATIC_NODES, "MPOL_F_STATIC_NODES"},
+    {MPOL_F_RELATIVE_NODES, "MPOL_F_RELATIVE_NODES"},
+    {MPOL_F_NUMA_BALANCING, "MPOL_F_NUMA_BALANCING"},
+};
+
 // In the order of SyncPoint.
 constexpr const char* kSyncPointNames[] = {"forked", "user-maps", "cgroups", "namespaces", "ready"};
 static_assert(std::size(kSyncPointNames) == static_cast<size_t>(SyncPoint::kReady) + 1);
@@ -117,6 +130,16 @@ std::vector<std::string> flag_names(char kind, uint64_t value) {
 
 std::string rlimit_name(uint64_t resource) {
   return resource < std::size(kRlimitNames) ? kRlimitNames[resource] : fmt::format("resource {}", resource);
+}
+
+std::string memory_policy_name(uint64_t mode) {
+  std::string flags;
+  for (const Name& flag : kMemoryPolicyFlags) {
+    if ((mode & flag.value) == 0) continue;
+    flags += fmt::format(",{}", flag.name);
+    mode &= ~flag.value;
+  }
+  return (mode < std::size(kMemoryPolicyNames) ? kMemoryPolicyNames[mode] : fmt::format("policy {}", mode)) + flags;
 }
 
 std::string sync_point_name(uint64_t point) {
