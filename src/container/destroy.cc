@@ -3,6 +3,7 @@
 #include "base/result.h"
 #include "container/container_impl.h"
 #include "container/hooks.h"
+#include "container/intel_rdt.h"
 
 namespace cella::container {
 
@@ -13,6 +14,7 @@ Result<void> remove_container(Container::Impl& container) {
     TRY(cgroups.kill_all(SIGKILL), "killing the container's processes");
   }
   TRY(cgroups.destroy(), "removing the cgroup");
+  if (std::optional<rdt::Group> group = rdt_group(*container.state)) TRY(group->remove());
   TRY(container.directory.remove());
   const config::Config& config = container.config;
   if (!config.hooks.poststop.empty()) {
@@ -23,9 +25,11 @@ Result<void> remove_container(Container::Impl& container) {
 }
 
 Result<void> remove_remains(StateDirectory& directory) {
-  cgroup::Manager cgroups = cgroup::Manager::load(TRY(directory.read_journal()));
+  const Journal journal = TRY(directory.read_journal());
+  cgroup::Manager cgroups = cgroup::Manager::load(journal.cgroup_paths);
   TRY(cgroups.kill_all(SIGKILL), "killing what is left of container {}", directory.id());
   TRY(cgroups.destroy(), "removing the cgroup of container {}", directory.id());
+  TRY(rdt::remove_unused(journal.resctrl_groups));
   return directory.remove();
 }
 

@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "container/container_impl.h"
 #include "container/host_facts.h"
+#include "container/intel_rdt.h"
 #include "container/launcher.h"
 #include "container/process_impl.h"
 #include "sys/process.h"
@@ -67,10 +68,16 @@ Result<void> start_further(Container::Impl& container, Process& process) {
                    {built.console_socket, console.theirs.get()},
                    {built.listener_socket, listener.socket.get()}};
   Handler handler;
-  handler.created = [&](pid_t pid) {
+  const std::optional<rdt::Group> rdt = rdt_group(*container.state);
+  handler.created = [&](pid_t pid) -> Result<void> {
     const config::ProcessConfig& own = process.config;
-    return announce(process, pid, own.oom_score_adj ? own.oom_score_adj : container.config.oom_score_adj,
-                    container.config.rootless_euid);
+    TRY(announce(process, pid, own.oom_score_adj ? own.oom_score_adj : container.config.oom_score_adj,
+                 container.config.rootless_euid));
+    if (!rdt) return {};
+    if (rdt->exists()) return rdt->add(pid);
+    // The container's other processes have been in the default group since.
+    container.warn(fmt::format("the resctrl group {} is gone", rdt->path()));
+    return {};
   };
   handler.cgroups = [&]() -> Result<std::vector<int>> {
     std::vector<int> fds;

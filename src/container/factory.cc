@@ -11,6 +11,7 @@
 #include "container/bundle.h"
 #include "container/container_impl.h"
 #include "container/host_facts.h"
+#include "container/intel_rdt.h"
 #include "oci/default_spec.h"
 #include "oci/parse.h"
 #include "plan/print.h"
@@ -134,6 +135,7 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   cgroup::Paths paths = TRY(cgroup::container_paths(layout, config.cgroups, name), "linux.cgroupsPath");
   std::vector<std::string> warnings;
   plan::Facts facts = TRY(container::host_facts(config, layout, paths, &warnings));
+  TRY(container::plan_rdt_group(config, name));
   if (impl_->options->on_warning) {
     for (const std::string& warning : warnings) impl_->options->on_warning(warning);
   }

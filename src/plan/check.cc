@@ -10,7 +10,6 @@ using config::NamespaceType;
 
 Result<void> check_supported(const config::Config& config) {
   if (!config.net_devices.empty()) return base::fail(ErrorCode::kUnsupported, "linux.netDevices is not supported yet");
-  if (config.intel_rdt) return base::fail(ErrorCode::kUnsupported, "linux.intelRdt is not supported yet");
   if (!config.networks.empty() || !config.routes.empty()) {
     for (const config::Network& network : config.networks) {
       if (network.type != "loopback") {
