@@ -67,9 +67,9 @@ struct SeccompProgram {
   bool wants_listener = false;  // some rule is kNotify: seccomp(2) will return a descriptor
 };
 
-// kConfigInvalid: an architecture, flag, index or errno that does not exist; NOTIFY as the default action or on
-// write(2) (the descriptor could then never leave the container; runc's rule); a program above the kernel's 4096
-// instructions. kUnsupported: the native architecture is unknown to libseccomp.
+// kConfigInvalid: an architecture, flag, index or errno that does not exist; NOTIFY as the default action (runc's rule:
+// the agent would have to serve the execve(2) of the program, too); a program above the kernel's 4096 instructions.
+// kUnsupported: the native architecture is unknown to libseccomp.
 // `warnings`, when given, gets one sentence for each thing ignored: a syscall name that no architecture has, an
 // architecture that this machine cannot run and libseccomp does not know.
 Result<SeccompProgram> compile_seccomp(const SeccompPolicy& policy, std::vector<std::string>* warnings = nullptr);

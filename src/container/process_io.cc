@@ -109,13 +109,16 @@ Result<std::vector<int>> SeccompListener::describe(const config::Config& config,
   writer.end_array();
   writer.key("pid");
   writer.integer(pid);
-  writer.key("metadata");
-  writer.string(config.seccomp->listener_metadata);
+  if (const std::string& metadata = config.seccomp->listener_metadata; !metadata.empty()) {
+    writer.key("metadata");
+    writer.string(metadata);
+  }
   writer.key("state");
   writer.raw(oci::to_json(hook_state(config, id, status, pid)));
   writer.end_object();
   document = TRY(sys::memory_file("cella-listener", writer.text(), false), "writing the seccomp listener's state");
   fds.push_back(document.get());
+  socket.reset();  // init has its own by now, and its end is to be the end of the connection
   return fds;
 }
 

@@ -403,7 +403,7 @@ const Case kCases[] = {
     {kSeccomp, R"("defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1)",
      "/linux/seccomp/defaultErrnoRet is only allowed with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with SCMP_ACT_ALLOW"},
     {kSeccomp, R"("defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":4096)",
-     "/linux/seccomp/defaultErrnoRet must be at most 4095 with SCMP_ACT_ERRNO, not 4096"},
+     "/linux/seccomp/defaultErrnoRet must be at most 4094 with SCMP_ACT_ERRNO, not 4096"},
     {kSeccomp, R"("defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"m")",
      "/linux/seccomp/listenerMetadata needs a listenerPath"},
     {kSeccomp, R"("defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["a"],"action":"SCMP_ACT_NOTIFY"}])",

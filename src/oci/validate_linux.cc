@@ -140,7 +140,7 @@ bool takes_errno(SeccompAction action) {
 }
 
 void check_errno(Report& report, std::string_view key, SeccompAction action, std::optional<uint32_t> value) {
-  constexpr uint32_t kMostErrno = 4095, kMostTrace = 65535;
+  constexpr uint32_t kMostErrno = 4094, kMostTrace = 65535;  // libseccomp's
   if (!value) return;
   if (!takes_errno(action)) {
     report.fail_in(key, "is only allowed with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with {}", json::name_of(action));
