@@ -135,6 +135,7 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   cgroup::Paths paths = TRY(cgroup::container_paths(layout, config.cgroups, name), "linux.cgroupsPath");
   std::vector<std::string> warnings;
   plan::Facts facts = TRY(container::host_facts(config, layout, paths, &warnings));
+  TRY(container::check_sysctls(config));
   TRY(container::plan_rdt_group(config, name));
   if (impl_->options->on_warning) {
     for (const std::string& warning : warnings) impl_->options->on_warning(warning);

@@ -50,6 +50,7 @@ class Start {
     options.wait_for_start = wait_;
     options.console_socket = process_.keep_console || !process_.console_socket.empty();
     options.extra_files = static_cast<uint32_t>(process_.extra_files.size());
+    TRY(check_sysctls(config_));
     rdt_ = TRY(plan_rdt_group(config_, container_.id()));
     config::ProcessConfig process = grantable(process_.config, config_, container_.options->on_warning);
     plan::Built built = TRY(plan::build_create(config_, process, facts, options));
