@@ -143,7 +143,18 @@ std::vector<GoldenCase> create_cases() {
 
       {"root_no_pivot", [](Input& in) { in.config.no_pivot_root = true; }},
       {"root_readonly", [](Input& in) { in.config.readonlyfs = true; }},
-      {"root_shared", [](Input& in) { in.config.root_propagation = MS_SHARED; }},
+      {"root_shared",
+       [](Input& in) {
+         in.config.root_propagation = MS_SHARED;
+         in.config.mounts.push_back(bind_of("/srv/data", "/data"));
+       }},
+      {"root_shared_recursive",
+       [](Input& in) {
+         in.config.root_propagation = MS_SHARED | MS_REC;
+         in.config.readonlyfs = true;
+         in.config.mask_paths = {"/proc/kcore"};
+       }},
+      {"root_slave", [](Input& in) { in.config.root_propagation = MS_SLAVE; }},
       {"root_private", [](Input& in) { in.config.root_propagation = MS_PRIVATE | MS_REC; }},
       {"root_unbindable", [](Input& in) { in.config.root_propagation = MS_UNBINDABLE | MS_REC; }},
 

@@ -70,8 +70,8 @@
   X(kPivot, "pivot", "", "make the root the root directory and detach the host's")                                   \
   X(kMoveRoot, "move-root", "", "move the root to / and chroot into it")                                             \
   X(kChroot, "chroot", "", "chroot into the root")                                                                   \
-  X(kRootAttributes, "root-attributes", "set:a propagation:m",                                                       \
-    "change the root's mount:[ set {set}][ propagation {propagation}]")                                              \
+  X(kRootAttributes, "root-attributes", "set:a propagation:m recursive:w",                                           \
+    "change the root's mount[ and its submounts{recursive?}]:[ set {set}][ propagation {propagation}]")              \
   X(kRemountAttributes, "remount-attributes", "path:s set:a recursive:w",                                            \
     "change the mount on {path}[ and its submounts{recursive?}]: set {set}")                                         \
   X(kMaskPath, "mask-path", "path:s", "mask {path}")                                                                 \
