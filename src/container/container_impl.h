@@ -66,6 +66,9 @@ Result<ConsoleSockets> open_console(const Process& process);
 Result<void> receive_console(ConsoleSockets& sockets, Process& process);
 // As soon as the process exists: its pid file, its pidfd socket, its OOM score.
 Result<void> announce(const Process& process, pid_t pid, std::optional<int> oom_score_adj, bool tolerate_denial);
+// A process for which no CPUs are named must not inherit those that the runtime happens to be kept to (a shell's
+// taskset, a unit's CPUAffinity=): the container's cpuset decides. What denies it is warned about.
+void reset_affinity(const Container::Impl& container, pid_t pid);
 
 // The other end of seccomp.listenerPath, and the ContainerProcessState that goes there with the notify descriptor
 // (config-linux.md, "The Container Process State").

@@ -73,6 +73,7 @@ Result<void> start_further(Container::Impl& container, Process& process) {
     const config::ProcessConfig& own = process.config;
     TRY(announce(process, pid, own.oom_score_adj ? own.oom_score_adj : container.config.oom_score_adj,
                  container.config.rootless_euid));
+    if (!own.exec_cpu_affinity && !container.config.exec_cpu_affinity) reset_affinity(container, pid);
     if (!rdt) return {};
     if (rdt->exists()) return rdt->add(pid);
     // The container's other processes have been in the default group since.

@@ -87,6 +87,13 @@ Result<void> announce(const Process& process, pid_t pid, std::optional<int> oom_
   return {};
 }
 
+void reset_affinity(const Container::Impl& container, pid_t pid) {
+  SysResult<void> reset = sys::allow_all_cpus(pid);
+  // One that has ended is noticed by what comes next.
+  if (reset || reset.error().value == ESRCH) return;
+  container.warn(Error(reset.error()).with("the process keeps the runtime's CPU affinity").text());
+}
+
 Result<SeccompListener> SeccompListener::connect(const config::Config& config, const plan::Built& built) {
   SeccompListener listener;
   if (built.listener_socket == plan::kNoSlot) return listener;

@@ -91,6 +91,7 @@ class Start {
     handler.created = [&](pid_t pid) -> Result<void> {
       TRY(announce(process_, pid, process_.config.oom_score_adj ? process_.config.oom_score_adj : config_.oom_score_adj,
                    config_.rootless_euid));
+      reset_affinity(container_, pid);
       // Init is making namespaces now, which takes about as long.
       if (!born_in_cgroup) TRY(container_.directory.write_journal(journal));
       TRY(manager_->create(cgroup::Part::kV1), "creating the cgroup");
