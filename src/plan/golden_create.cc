@@ -294,6 +294,18 @@ std::vector<GoldenCase> create_cases() {
          in.config.no_new_keyring = true;
          in.config.exec_cpu_affinity = config::CPUAffinity{"0", "1"};
        }},
+      {"scheduler_deadline",
+       [](Input& in) {
+         in.config.scheduler =
+             config::Scheduler{.policy = 6, .flags = 1 | 2 | 4, .runtime = 1000000, .deadline = 2000000};
+         in.config.io_priority = config::IOPriority{3, 0};
+       }},
+      {"scheduler_real_time",
+       [](Input& in) {
+         in.config.scheduler = config::Scheduler{.policy = 1, .priority = 99, .flags = 8 | 16 | 32 | 64};
+         in.config.io_priority = config::IOPriority{1, 7};
+         in.config.personality = config::Personality{};
+       }},
       {"memory_policy",
        [](Input& in) {
          in.config.personality = config::Personality{};

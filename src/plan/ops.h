@@ -6,8 +6,8 @@
 //   s string   l list of strings   n number   v limit (RLIM_INFINITY is "unlimited")   w yes or no   x hexadecimal
 //   o octal mode   e octal mode with the type of a node   d device number   f descriptor slot   p sync point
 //   flags: c CLONE_NEW*   m MS_*   a MOUNT_ATTR_*   t kAttach*   h SECCOMP_FILTER_FLAG_*   k capability set
-//   r RLIMIT_*   y MPOL_* with MPOL_F_*   blobs: b bytes   i BPF program   g 32-bit ids   u mask of CPUs or memory
-//   nodes
+//   r RLIMIT_*   y MPOL_* with MPOL_F_*
+//   blobs: q struct sched_attr   i BPF program   g 32-bit ids   u mask of CPUs or memory nodes
 // `sentence` is what --dry-run prints; {name} is replaced by the argument. A part in [brackets] vanishes when all of
 // its arguments are empty: zero, "", no flag, an empty list, no slot. {name?} prints nothing, but counts for that.
 //
@@ -85,7 +85,7 @@
   X(kNewSession, "new-session", "", "start a new session")                                                           \
   X(kOwnStdio, "own-stdio", "uid:n", "give standard input, output and error to uid {uid}")                           \
   X(kRlimit, "rlimit", "resource:r soft:v hard:v", "limit {resource} to {soft}, at most {hard}")                     \
-  X(kScheduler, "scheduler", "attributes:b", "set the scheduling policy ({attributes})")                             \
+  X(kScheduler, "scheduler", "attributes:q", "schedule it by {attributes}")                                          \
   X(kIoPriority, "io-priority", "value:x", "set the I/O priority to {value}")                                        \
   X(kAffinity, "affinity", "mask:u", "run on the CPUs {mask}")                                                       \
   X(kPersonality, "personality", "domain:x", "set the execution domain {domain}")                                    \

@@ -114,7 +114,6 @@ bool is_empty(const Plan& plan, const Argument& argument) {
     case 's':
       return *plan.string(argument.value) == '\0';
     case 'l':
-    case 'b':
     case 'i':
     case 'g':
     case 'u':
@@ -124,6 +123,7 @@ bool is_empty(const Plan& plan, const Argument& argument) {
     case 'p':
     case 'r':
     case 'y':
+    case 'q':
     case 'd':
       return false;
     default:
@@ -143,8 +143,8 @@ std::string text_of(const Plan& plan, const Argument& argument) {
       return quoted(plan.string(value));
     case 'l':
       return joined(plan.list(value), " ", quoted);
-    case 'b':
-      return fmt::format("{} bytes", plan.blob(value).size());
+    case 'q':
+      return scheduler_text(plan.blob(value));
     case 'i':
       return fmt::format("{} instructions", plan.blob(value).size() / sizeof(sock_filter));
     case 'g':
@@ -194,8 +194,6 @@ void write_json(json::Writer& w, const Plan& plan, const Argument& argument) {
       w.begin_array();
       for (uint32_t id : ids_in(plan.blob(value))) w.unsigned_integer(id);
       return w.end_array();
-    case 'b':
-      return w.unsigned_integer(plan.blob(value).size());
     case 'i':
       return w.unsigned_integer(plan.blob(value).size() / sizeof(sock_filter));
     case 'w':

@@ -8,21 +8,10 @@
 #include "base/result.h"
 #include "plan/parts.h"
 #include "plan/print_names.h"
+#include "plan/sched_attr.h"
 
 namespace cella::plan {
 namespace {
-
-// struct sched_attr of sched_setattr(2), its first version; glibc's and the kernel's headers cannot be included
-// together.
-struct SchedAttr {
-  uint32_t size;
-  uint32_t policy;
-  uint64_t flags;
-  int32_t nice;
-  uint32_t priority;
-  uint64_t runtime, deadline, period;
-};
-static_assert(sizeof(SchedAttr) == 48);
 
 std::string_view bytes_of(const void* data, size_t size) {
   return {static_cast<const char*>(data), size};
@@ -102,9 +91,16 @@ void add_rlimits(Builder& b) {
 
 void add_scheduling(Builder& b) {
   if (const auto& scheduler = b.process.scheduler) {
-    SchedAttr attributes = {sizeof attributes,   scheduler->policy,  scheduler->flags,    scheduler->nice,
-                            scheduler->priority, scheduler->runtime, scheduler->deadline, scheduler->period};
-    b.writer.step(Op::kScheduler, {b.writer.blob(bytes_of(&attributes, sizeof attributes))}, "setting the scheduler");
+    SchedAttr attributes = {.policy = scheduler->policy,
+                            .flags = scheduler->flags,
+                            .nice = scheduler->nice,
+                            .priority = scheduler->priority,
+                            .runtime = scheduler->runtime,
+                            .deadline = scheduler->deadline,
+                            .period = scheduler->period};
+    std::string_view bytes = bytes_of(&attributes, sizeof attributes);
+    b.writer.step(Op::kScheduler, {b.writer.blob(bytes)},
+                  fmt::format("setting the scheduler {}", scheduler_text(bytes)));
   }
   if (const auto& priority = b.process.io_priority) {
     constexpr int kClassShift = 13;  // ioprio_set(2)
@@ -152,7 +148,9 @@ Result<void> add_labels(Builder& b) {
 
 Result<void> add_affinity(Builder& b, const std::string& cpus) {
   if (cpus.empty()) return {};
-  b.writer.step(Op::kAffinity, { b.writer.blob(TRY(bit_mask(cpus, "CPU"))) }, "setting the CPU affinity");
+  b.writer.step(
+      Op::kAffinity, { b.writer.blob(TRY(bit_mask(cpus, "CPU"))) },
+      fmt::format("setting the CPU affinity to {}", cpus));
   return {};
 }
 
