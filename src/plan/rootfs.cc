@@ -70,7 +70,8 @@ void add_bind(Builder& b, const Mount& mount, const std::string& target, uint32_
     // "/". Who is root of a user namespace alone must not mount for the host, mount_namespaces(7), "Restrictions".
     const uint64_t root = b.config.root_propagation;
     if ((root & MS_SHARED) == 0 || b.has(NamespaceType::kUser)) {
-      b.writer.step(Op::kMountAttributes, {0, 0, root & MS_PRIVATE ? MS_PRIVATE : MS_SLAVE, 1}, about);
+      const uint64_t apart = (root & MS_PRIVATE) != 0 ? MS_PRIVATE : MS_SLAVE;
+      b.writer.step(Op::kMountAttributes, {0, 0, apart, 1}, about);
     }
   } else {
     b.writer.step(Op::kCloneTree, {b.writer.string(mount.source), (mount.flags & MS_REC) != 0, opens_link(mount)},
