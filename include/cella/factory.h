@@ -62,6 +62,8 @@ class Factory {
 
   // A process description as `exec --process` takes it: the "process" object of the OCI specification.
   Result<config::ProcessConfig> load_process(std::string_view path) const;
+  // The changes of `update --resources`, as text: the "resources" object of the OCI specification.
+  Result<config::Resources> parse_resources(std::string_view json) const;
 
   // Reserves the id. Nothing runs yet: Container::start makes the init process, and when that fails (or the Container
   // is destroyed without it) nothing stays behind. kIdInUse, kInvalidIdFormat; kUnsupported for what this build cannot
@@ -83,10 +85,6 @@ class Factory {
  private:
   std::unique_ptr<Impl> impl_;
 };
-
-// The changes of `update --resources`, as text: the "resources" object of the OCI specification. kConfigInvalid with
-// all findings. `warnings`, when there is one, gets what is ignored.
-Result<config::Resources> parse_resources(std::string_view json, std::vector<Finding>* warnings = nullptr);
 
 // The config.json that `spec` and `spec --rootless` write.
 std::string default_spec_json(bool rootless);

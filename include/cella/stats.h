@@ -114,16 +114,37 @@ struct NetworkInterface {
   uint64_t tx_bytes = 0, tx_packets = 0, tx_errors = 0, tx_dropped = 0;
 };
 
-// Of the container's resctrl group, as its files have them.
+// What resctrl says of the container's group: libcontainer's intelrdt.Stats, in its names. What this machine does not
+// have is absent.
+struct L3CacheInfo {
+  std::string cbm_mask;  // hexadecimal: the ways of the cache
+  uint64_t min_cbm_bits = 0, num_closids = 0;
+};
+struct MemBwInfo {
+  uint64_t bandwidth_gran = 0, delay_linear = 0, min_bandwidth = 0, num_closids = 0;
+};
+// One for each L3 cache, in the order of their ids. A value that the kernel has not counted yet is 0. Bytes.
+struct MbmNumaNodeStats {
+  uint64_t mbm_total_bytes = 0, mbm_local_bytes = 0;
+};
+struct CmtNumaNodeStats {
+  uint64_t llc_occupancy = 0;
+};
 struct IntelRdtStats {
-  std::string l3_cache_schema_root, l3_cache_schema, mem_bw_schema_root, mem_bw_schema;
-  std::vector<std::string> schemata;
+  std::optional<L3CacheInfo> l3_cache_info;
+  std::string l3_cache_schema_root, l3_cache_schema;  // of the default group, and of the container's
+  std::optional<MemBwInfo> mem_bw_info;
+  std::string mem_bw_schema_root, mem_bw_schema;
+  std::vector<std::string> schemata;  // every line of the container's group
+  // Of the container's monitoring group; without one, of the whole group that it is in.
+  std::optional<std::vector<MbmNumaNodeStats>> mbm_stats;
+  std::optional<std::vector<CmtNumaNodeStats>> cmt_stats;
 };
 
 struct Stats {
   CgroupStats cgroup_stats;
-  IntelRdtStats intel_rdt_stats;
-  std::vector<NetworkInterface> interfaces;  // of Config::networks of type "veth"
+  std::optional<IntelRdtStats> intel_rdt_stats;  // absent: the config asks for no linux.intelRdt
+  std::vector<NetworkInterface> interfaces;      // of Config::networks of type "veth"
 };
 // As the `data` of `runc events` (its types/events.go): one line, without a newline.
 std::string to_json(const Stats& stats);

@@ -61,7 +61,11 @@ class Compiler {
   Compiler(const SeccompPolicy& policy, std::vector<SeccompIgnored>* ignored) : policy_(policy), ignored_(ignored) {}
 
   Result<SeccompProgram> compile() {
-    TRY(check_notify());
+    if (policy_.default_action == SeccompAction::kNotify) {
+      return base::fail(ErrorCode::kConfigInvalid, "SCMP_ACT_NOTIFY cannot be used as default action");
+    }
+    program_.wants_listener =
+        std::ranges::any_of(policy_.rules, [](const SeccompRule& r) { return r.action == SeccompAction::kNotify; });
     program_.flags = TRY(seccomp_flags(policy_.flags, program_.wants_listener));
     default_value_ = TRY(seccomp_return_value(policy_.default_action, policy_.default_errno_ret));
     TRY(choose_architectures());
@@ -81,20 +85,6 @@ class Compiler {
   template <typename... Args>
   void ignore(SeccompIgnored::What what, size_t index, fmt::format_string<Args...> format, Args&&... args) {
     if (ignored_ != nullptr) ignored_->push_back({what, index, fmt::format(format, std::forward<Args>(args)...)});
-  }
-
-  Result<void> check_notify() {
-    if (policy_.default_action == SeccompAction::kNotify) {
-      return base::fail(ErrorCode::kConfigInvalid, "SCMP_ACT_NOTIFY cannot be used as default action");
-    }
-    for (const SeccompRule& rule : policy_.rules) {
-      if (rule.action != SeccompAction::kNotify) continue;
-      if (rule.name == "write") {
-        return base::fail(ErrorCode::kConfigInvalid, "SCMP_ACT_NOTIFY cannot be used for the write syscall");
-      }
-      program_.wants_listener = true;
-    }
-    return {};
   }
 
   Result<void> choose_architectures() {

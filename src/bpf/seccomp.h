@@ -75,11 +75,11 @@ struct SeccompIgnored {
   std::string message;  // a sentence about it: "is ignored: …"
 };
 
-// kConfigInvalid: an architecture, flag, index or errno that does not exist; NOTIFY as the default action or on
-// write(2) (the descriptor could then never leave the container; runc's rule); a program above the kernel's 4096
-// instructions. kUnsupported: the native architecture is unknown to libseccomp.
-// `ignored`, when given, gets each thing ignored: a rule for a syscall name that no architecture has, an architecture
-// that this machine cannot run and libseccomp does not know.
+// kConfigInvalid: an architecture, flag, index or errno that does not exist; NOTIFY as the default action (runc's
+// rule: the agent would have to serve the execve(2) of the program, too); a program above the kernel's 4096
+// instructions. kUnsupported: the native architecture is unknown to libseccomp. `ignored`, when given, gets each thing
+// ignored: a rule for a syscall name that no architecture has, an architecture that this machine cannot run and
+// libseccomp does not know.
 Result<SeccompProgram> compile_seccomp(const SeccompPolicy& policy, std::vector<SeccompIgnored>* ignored = nullptr);
 
 // SECCOMP_RET_* with its data. kConfigInvalid when the errno is out of range.

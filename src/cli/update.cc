@@ -125,20 +125,18 @@ Result<std::string> read_file(const std::string& path) {
 }
 
 Result<int> update(Invocation& invocation, const UpdateOptions& options) {
+  const Factory factory = invocation.factory();
   ResourceChanges changes = options.changes;
   if (options.kernel_memory) {
-    log_warning(invocation.globals.log, "--kernel-memory is ignored: Linux enforces limits of kernel memory no more");
+    log_warning(invocation.globals.log,
+                {"", "--kernel-memory is ignored: Linux enforces limits of kernel memory no more"});
   }
   if (!options.resources.empty()) {
     if (options.limits) return usage_error("--resources cannot be combined with options that set limits");
     const std::string text = TRY(read_file(options.resources));
-    std::vector<Finding> warnings;
-    changes.resources = TRY(parse_resources(text, &warnings));
-    for (const Finding& warning : warnings) {
-      log_warning(invocation.globals.log, warning.pointer + ": " + warning.message);
-    }
+    changes.resources = TRY(factory.parse_resources(text));
   }
-  Container container = TRY(invocation.factory().load(invocation.id()));
+  Container container = TRY(factory.load(invocation.id()));
   TRY(container.update(changes));
   return 0;
 }

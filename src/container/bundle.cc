@@ -66,6 +66,16 @@ Result<config::ProcessConfig> read_process(const FactoryOptions& options, const 
   return converted;
 }
 
+Result<config::Resources> read_resources(const FactoryOptions& options, std::string_view json) {
+  std::vector<Finding> ignored;
+  Result<oci::Resources> resources = oci::parse_resources(json, &ignored);
+  if (!resources) {
+    return std::unexpected(with_ignored(options, std::move(resources).error(), std::move(ignored)));
+  }
+  TRY(settle(options, std::move(ignored)), "the resources");
+  return config::convert_resources(*resources);
+}
+
 Result<config::ProcessConfig> bundle_process(const std::string& path) {
   if (path.empty())
     return base::fail(ErrorCode::kInvalidArgument, "the container has no bundle to take a process from");
@@ -76,11 +86,3 @@ Result<config::ProcessConfig> bundle_process(const std::string& path) {
 }
 
 }  // namespace cella::container
-
-namespace cella {
-
-Result<config::Resources> parse_resources(std::string_view json, std::vector<Finding>* warnings) {
-  return config::convert_resources(TRY(oci::parse_resources(json, warnings)));
-}
-
-}  // namespace cella

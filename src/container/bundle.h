@@ -18,6 +18,8 @@ config::SpecconvOptions specconv_options(const FactoryOptions& options, bool roo
                                          std::string bundle, const BundleOptions& bundle_options);
 // The process of `exec --process`.
 Result<config::ProcessConfig> read_process(const FactoryOptions& options, const std::string& path);
+// A "resources" object, as text.
+Result<config::Resources> read_resources(const FactoryOptions& options, std::string_view json);
 // The "process" of a bundle's config.json.
 Result<config::ProcessConfig> bundle_process(const std::string& path);
 

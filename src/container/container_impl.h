@@ -75,6 +75,9 @@ Result<void> announce(const Process& process, pid_t pid, std::optional<int> oom_
 
 // To a unix socket.
 Result<void> send_pidfd(const std::string& path, pid_t pid);
+// A process for which no CPUs are named must not inherit those that the runtime happens to be kept to (a shell's
+// taskset, a unit's CPUAffinity=): the container's cpuset decides. What denies it is warned about.
+void reset_affinity(const Container::Impl& container, pid_t pid);
 
 // The other end of seccomp.listenerPath, and the ContainerProcessState that goes there with the notify descriptor
 // (config-linux.md, "The Container Process State").

@@ -3,6 +3,7 @@
 #include "base/result.h"
 #include "container/container_impl.h"
 #include "container/hooks.h"
+#include "container/intel_rdt.h"
 #include "container/net_devices.h"
 
 namespace cella::container {
@@ -14,6 +15,7 @@ Result<void> remove_container(Container::Impl& container) {
     TRY(cgroups.kill_all(SIGKILL), "killing the container's processes");
   }
   TRY(cgroups.destroy(), "removing the cgroup");
+  if (std::optional<rdt::Group> group = rdt_group(*container.state)) TRY(group->remove());
   const config::Config& config = container.config;
   if (!config.net_devices.empty()) {
     std::vector<std::string> warnings;
@@ -30,9 +32,11 @@ Result<void> remove_container(Container::Impl& container) {
 }
 
 Result<void> remove_remains(StateDirectory& directory, std::vector<std::string>& warnings) {
-  cgroup::Manager cgroups = cgroup::Manager::load(TRY(directory.read_journal()));
+  const Journal journal = TRY(directory.read_journal());
+  cgroup::Manager cgroups = cgroup::Manager::load(journal.cgroup_paths);
   TRY(cgroups.kill_all(SIGKILL), "killing what is left of container {}", directory.id());
   TRY(cgroups.destroy(), "removing the cgroup of container {}", directory.id());
+  TRY(rdt::remove_unused(journal.resctrl_groups));
   TRY(take_devices_back(directory, warnings));
   return directory.remove();
 }

@@ -5,6 +5,7 @@
 #include "container/container_impl.h"
 #include "container/host_facts.h"
 #include "container/ignored.h"
+#include "container/intel_rdt.h"
 #include "container/launcher.h"
 #include "container/process_impl.h"
 #include "sys/process.h"
@@ -69,11 +70,18 @@ Result<void> start_further(Container::Impl& container, Process& process) {
                    {built.console_socket, console.theirs.get()},
                    {built.listener_socket, listener.socket.get()}};
   Handler handler;
+  const std::optional<rdt::Group> rdt = rdt_group(*container.state);
   handler.created = [&](pid_t pid) -> Result<void> {
     const config::ProcessConfig& own = process.config;
     std::vector<Finding> ignored;
     TRY(announce(process, pid, own.oom_score_adj ? own.oom_score_adj : container.config.oom_score_adj,
                  container.config.rootless_euid, ignored));
+    if (!own.exec_cpu_affinity && !container.config.exec_cpu_affinity) reset_affinity(container, pid);
+    if (rdt && rdt->exists()) TRY(rdt->add(pid));
+    // The container's other processes have been in the default group since.
+    if (rdt && !rdt->exists()) {
+      container.warn_all({{"/linux/intelRdt", fmt::format("the resctrl group {} is gone", rdt->path())}});
+    }
     return settle(*container.options, std::move(ignored));
   };
   handler.cgroups = [&]() -> Result<std::vector<int>> {

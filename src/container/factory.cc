@@ -12,6 +12,7 @@
 #include "container/container_impl.h"
 #include "container/host_facts.h"
 #include "container/ignored.h"
+#include "container/intel_rdt.h"
 #include "container/lint_bundle.h"
 #include "oci/default_spec.h"
 #include "oci/parse.h"
@@ -103,6 +104,10 @@ Result<config::ProcessConfig> Factory::load_process(std::string_view path) const
   return container::read_process(*impl_->options, std::string(path));
 }
 
+Result<config::Resources> Factory::parse_resources(std::string_view json) const {
+  return container::read_resources(*impl_->options, json);
+}
+
 Result<Container> Factory::create(std::string_view id, config::Config config) {
   TRY(plan::check_supported(config));
   auto impl = std::make_unique<Container::Impl>();
@@ -145,6 +150,8 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   plan::Facts facts = TRY(container::host_facts(config, layout, paths, &ignored));
   config::ProcessConfig grantable = container::grantable(process.config, config, ignored);
   TRY(container::settle(*impl_->options, std::move(ignored)));
+  TRY(container::check_sysctls(config));
+  TRY(container::plan_rdt_group(config, name));
   plan::StartOptions options;
   options.id = name;
   options.console_socket = process.keep_console || !process.console_socket.empty();

@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "bpf/seccomp.h"
 #include "config/capabilities.h"
+#include "oci/sysctl.h"
 #include "sys/file.h"
 
 namespace cella::container {
@@ -135,6 +136,31 @@ Result<void> check_delegation(const config::Config& config, const cgroup::Layout
   Error error(ErrorCode::kUnsupported, "a cgroup can be delegated with cgroup v2 alone, which this host has not");
   error.findings.push_back({"/annotations/run.oci.delegate-cgroup", "needs cgroup v2"});
   return std::unexpected(std::move(error));
+}
+
+Result<void> check_sysctls(const config::Config& config) {
+  // oci::NamespaceType is ordered otherwise than config's.
+  static constexpr std::pair<oci::NamespaceType, config::NamespaceType> kTypes[] = {
+      {oci::NamespaceType::kNetwork, config::NamespaceType::kNet},
+      {oci::NamespaceType::kIpc, config::NamespaceType::kIpc},
+      {oci::NamespaceType::kUts, config::NamespaceType::kUts},
+      {oci::NamespaceType::kUser, config::NamespaceType::kUser},
+  };
+  for (const auto& [key, value] : config.sysctl) {
+    const oci::SysctlScope scope = oci::sysctl_scope(key);
+    for (auto [type, ours] : kTypes) {
+      if (scope.kind != oci::SysctlScope::kNamespaced || scope.type != type) continue;
+      std::string path = config.namespaces.path_of(ours);
+      if (path.empty()) continue;
+      auto joined = sys::stat_at(sys::kCurrentDirectory, path.c_str());
+      auto own =
+          sys::stat_at(sys::kCurrentDirectory, fmt::format("/proc/self/ns/{}", config::namespace_file(ours)).c_str());
+      if (!joined || !own || joined->st_ino != own->st_ino || joined->st_dev != own->st_dev) continue;
+      return base::fail(ErrorCode::kConfigInvalid, "sysctl \"{}\" is not allowed in the host's {} namespace", key,
+                        config::namespace_oci_name(ours));
+    }
+  }
+  return {};
 }
 
 config::ProcessConfig grantable(const config::ProcessConfig& process, const config::Config& config,

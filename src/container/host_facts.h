@@ -22,6 +22,9 @@ Result<plan::Facts> host_facts(const config::Config& config, const cgroup::Layou
 // kUnsupported when a cgroup is to be delegated where that is not safe: anywhere but with cgroup v2 alone.
 Result<void> check_delegation(const config::Config& config, const cgroup::Layout& layout);
 
+// kConfigInvalid for a sysctl that would change our own namespace, the host's, because that is the one to be joined.
+Result<void> check_sysctls(const config::Config& config);
+
 // The process with the capabilities that it can have. An ambient one has to be permitted and inheritable as well,
 // capabilities(7); config.md, "capabilities", wants a warning for what cannot be granted, not a failure.
 config::ProcessConfig grantable(const config::ProcessConfig& process, const config::Config& config,

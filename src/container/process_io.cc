@@ -95,6 +95,13 @@ Result<void> send_pidfd(const std::string& path, pid_t pid) {
   return {};
 }
 
+void reset_affinity(const Container::Impl& container, pid_t pid) {
+  SysResult<void> reset = sys::allow_all_cpus(pid);
+  // One that has ended is noticed by what comes next.
+  if (reset || reset.error().value == ESRCH) return;
+  container.warn_all({{"", Error(reset.error()).with("the process keeps the runtime's CPU affinity").text()}});
+}
+
 Result<SeccompListener> SeccompListener::connect(const config::Config& config, const plan::Built& built) {
   SeccompListener listener;
   if (built.listener_socket == plan::kNoSlot) return listener;
@@ -117,13 +124,16 @@ Result<std::vector<int>> SeccompListener::describe(const config::Config& config,
   writer.end_array();
   writer.key("pid");
   writer.integer(pid);
-  writer.key("metadata");
-  writer.string(config.seccomp->listener_metadata);
+  if (const std::string& metadata = config.seccomp->listener_metadata; !metadata.empty()) {
+    writer.key("metadata");
+    writer.string(metadata);
+  }
   writer.key("state");
   writer.raw(oci::to_json(hook_state(config, id, status, pid)));
   writer.end_object();
   document = TRY(sys::memory_file("cella-listener", writer.text(), false), "writing the seccomp listener's state");
   fds.push_back(document.get());
+  socket.reset();  // init has its own by now, and its end is to be the end of the connection
   return fds;
 }
 

@@ -6,6 +6,7 @@
 #include "base/scope_exit.h"
 #include "config/resources.h"
 #include "container/container_impl.h"
+#include "container/intel_rdt.h"
 
 namespace cella {
 namespace {
@@ -18,10 +19,11 @@ Result<void> check_idle(const config::Resources& resources, const config::Resour
                     "linux.resources.cpu.shares: cannot be changed while cpu.idle is 1: the kernel sets them");
 }
 
-Result<void> set_intel_rdt(const std::optional<config::IntelRdt>& wanted,
+// `state`: with the config of now, or what it is to be; the group is the same.
+Result<void> set_intel_rdt(const config::State& state, const std::optional<config::IntelRdt>& wanted,
                            const std::optional<config::IntelRdt>& before) {
   if (wanted == before) return {};
-  return base::fail(ErrorCode::kUnsupported, "linux.intelRdt: changing the schemata is not supported yet");
+  return container::change_rdt_group(state, wanted.value_or(config::IntelRdt()));
 }
 
 // Reads the config of now, lets `change` change it, applies it and writes it down, all under the container's lock.
@@ -42,7 +44,6 @@ Result<void> change_config(Container::Impl& container, const std::function<void(
   const config::Resources& before = container.config.cgroups.resources;
   config::Resources& resources = state.config.cgroups.resources;
   TRY(check_idle(resources, before));
-  TRY(set_intel_rdt(state.config.intel_rdt, container.config.intel_rdt));
   const bool skip_devices = std::exchange(resources.skip_devices, before.skip_devices);
   resources.freezer = before.freezer;
   // On disk before anything is changed, so that no full disk can come between the two.
@@ -51,7 +52,11 @@ Result<void> change_config(Container::Impl& container, const std::function<void(
   config::Resources wanted = resources;
   wanted.skip_devices = skip_devices;
   cgroup::Manager cgroups = container.cgroups();
+  TRY(set_intel_rdt(*container.state, state.config.intel_rdt, container.config.intel_rdt));
+  base::ScopeExit undo_rdt(
+      [&] { (void)set_intel_rdt(*container.state, container.config.intel_rdt, state.config.intel_rdt); });
   TRY(cgroups.set(wanted, before));
+  undo_rdt.dismiss();
   discard.dismiss();
   if (Result<void> committed = container.directory.commit_state(); !committed) {
     (void)cgroups.set(before, wanted);

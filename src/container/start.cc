@@ -15,6 +15,7 @@
 #include "container/hooks.h"
 #include "container/host_facts.h"
 #include "container/ignored.h"
+#include "container/intel_rdt.h"
 #include "container/launcher.h"
 #include "container/net_devices.h"
 #include "container/process_impl.h"
@@ -56,12 +57,15 @@ class Start {
     options.wait_for_start = wait_;
     options.console_socket = process_.keep_console || !process_.console_socket.empty();
     options.extra_files = static_cast<uint32_t>(process_.extra_files.size());
+    TRY(check_sysctls(config_));
+    rdt_ = TRY(plan_rdt_group(config_, container_.id()));
     plan::Built built = TRY(plan::build_create(config_, process, facts, options));
     Result<void> started = launch_with(built);
     if (!started) {
       // Nothing of it stays: what was made is removed in the opposite order.
       (void)manager_->kill_all(SIGKILL);
       (void)manager_->destroy();
+      if (rdt_) (void)rdt_->undo();
       if (!config_.net_devices.empty()) take_devices_back();
       // runtime.md, "Lifecycle": what fails after the first hook goes on with the poststop hooks.
       if (hooks_have_run_) {
@@ -75,9 +79,9 @@ class Start {
  private:
   Result<void> launch_with(plan::Built& built) {
     // On disk before anything of it is there: before the clone only what has to exist by then.
-    const cgroup::Paths paths = manager_->paths();
-    const bool born_in_cgroup = paths.contains("");
-    if (born_in_cgroup) TRY(container_.directory.write_journal(paths));
+    const Journal journal = {manager_->paths(), rdt_ ? rdt_->to_make() : std::vector<std::string>()};
+    const bool born_in_cgroup = journal.cgroup_paths.contains("");
+    if (born_in_cgroup) TRY(container_.directory.write_journal(journal));
     TRY(manager_->create(cgroup::Part::kV2), "creating the cgroup");
     cgroup::Join birth = TRY(manager_->open_join({}, cgroup::Part::kV2), "opening the cgroup");
     cgroup::Join join;
@@ -100,11 +104,13 @@ class Start {
       TRY(announce(process_, pid, process_.config.oom_score_adj ? process_.config.oom_score_adj : config_.oom_score_adj,
                    config_.rootless_euid, ignored));
       if (!config_.pidfd_receiver.empty()) TRY(send_pidfd(config_.pidfd_receiver, pid));
+      reset_affinity(container_, pid);
       // Init is making namespaces now, which takes about as long.
-      if (!born_in_cgroup) TRY(container_.directory.write_journal(paths));
+      if (!born_in_cgroup) TRY(container_.directory.write_journal(journal));
       TRY(manager_->create(cgroup::Part::kV1), "creating the cgroup");
       TRY(manager_->apply(config_.cgroups.resources), "setting the cgroup's limits");
       join = TRY(manager_->open_join({}, cgroup::Part::kV1), "opening the cgroup");
+      if (rdt_) TRY(enter_rdt_group(pid));
       std::ranges::move(manager_->take_ignored(), std::back_inserter(ignored));
       return settle(*container_.options, std::move(ignored));
     };
@@ -148,6 +154,13 @@ class Start {
     container_.warn_of_devices(warnings);
   }
 
+  Result<void> enter_rdt_group(pid_t pid) {
+    TRY(rdt_->make());
+    TRY(rdt_->set(*config_.intel_rdt));
+    TRY(rdt_->monitor());
+    return rdt_->add(pid);
+  }
+
   Result<std::vector<int>> run_runtime_hooks(pid_t pid) {
     const config::Hooks& hooks = config_.hooks;
     hooks_have_run_ = true;
@@ -179,6 +192,7 @@ class Start {
     state.config = config_;
     state.rootless = config_.rootless_euid;
     state.cgroup_paths = manager_->paths();
+    if (rdt_) keep_rdt_group(*rdt_, state);
     for (int type = 0; type < config::kNamespaceTypeCount; ++type) {
       auto kind = static_cast<NamespaceType>(type);
       if (kind == NamespaceType::kTime && !config_.namespaces.contains(kind)) continue;
@@ -207,6 +221,7 @@ class Start {
   const bool wait_;
   cgroup::Layout layout_;
   std::optional<cgroup::Manager> manager_;
+  std::optional<rdt::Group> rdt_;
   std::vector<sys::FileDescriptor> documents_;
   std::optional<config::State> state_;
   SeccompListener listener_;

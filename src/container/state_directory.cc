@@ -100,9 +100,11 @@ void StateDirectory::unlock() {
   (void)::flock(fd_.get(), LOCK_UN);
 }
 
-Result<void> StateDirectory::write_journal(const std::map<std::string, std::string>& cgroup_paths) {
+// Lines of a kind and its fields, with tabs between.
+Result<void> StateDirectory::write_journal(const Journal& journal) {
   std::string text;
-  for (const auto& [controller, path] : cgroup_paths) text += fmt::format("cgroup\t{}\t{}\n", controller, path);
+  for (const auto& [controller, path] : journal.cgroup_paths) text += fmt::format("cgroup\t{}\t{}\n", controller, path);
+  for (const std::string& path : journal.resctrl_groups) text += fmt::format("resctrl\t{}\n", path);
   // A new file in a directory that we hold the lock of: nobody reads it before it is whole, or we are dead.
   constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW;
   sys::FileDescriptor file =
@@ -111,22 +113,26 @@ Result<void> StateDirectory::write_journal(const std::map<std::string, std::stri
   return {};
 }
 
-Result<std::map<std::string, std::string>> StateDirectory::read_journal() const {
-  std::map<std::string, std::string> paths;
+Result<Journal> StateDirectory::read_journal() const {
+  Journal journal;
   SysResult<std::string> text = sys::read_file_at(fd_.get(), kJournal);
-  if (!text && text.error().value == ENOENT) return paths;
+  if (!text && text.error().value == ENOENT) return journal;
   std::string lines = TRY(std::move(text), "reading the journal of container {}", id_);
   for (size_t start = 0; start < lines.size();) {
     size_t end = lines.find('\n', start);
     if (end == std::string::npos) break;  // cut off: half a path would name something else
     std::string_view line(lines.data() + start, end - start);
     start = end + 1;
-    size_t first = line.find('\t');
-    size_t second = first == line.npos ? line.npos : line.find('\t', first + 1);
-    if (second == line.npos || line.substr(0, first) != "cgroup") continue;
-    paths.emplace(line.substr(first + 1, second - first - 1), line.substr(second + 1));
+    size_t tab = line.find('\t');
+    if (tab == line.npos) continue;
+    std::string_view kind = line.substr(0, tab), fields = line.substr(tab + 1);
+    if (kind == "resctrl") journal.resctrl_groups.emplace_back(fields);
+    tab = fields.find('\t');
+    if (kind == "cgroup" && tab != fields.npos) {
+      journal.cgroup_paths.emplace(fields.substr(0, tab), fields.substr(tab + 1));
+    }
   }
-  return paths;
+  return journal;
 }
 
 Result<void> StateDirectory::prepare_state(std::string_view json) {

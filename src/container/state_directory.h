@@ -26,6 +26,13 @@ namespace cella::container {
 // kInvalidIdFormat unless letters, digits, "_+-." alone, not "." or "..", at most 255 bytes.
 Result<void> check_id(std::string_view id);
 
+// What a container that is being created is going to have, in the order of making.
+struct Journal {
+  std::map<std::string, std::string> cgroup_paths;  // by controller
+  std::vector<std::string> resctrl_groups;
+  friend bool operator==(const Journal&, const Journal&) = default;
+};
+
 class StateDirectory {
  public:
   // Makes the root when missing and the directory, locked. kIdInUse.
@@ -37,9 +44,9 @@ class StateDirectory {
   Result<void> lock(int timeout_ms = 10'000);
   void unlock();
 
-  Result<void> write_journal(const std::map<std::string, std::string>& cgroup_paths);
+  Result<void> write_journal(const Journal& journal);
   // Empty when there is none.
-  Result<std::map<std::string, std::string>> read_journal() const;
+  Result<Journal> read_journal() const;
   // Writes the state where nobody sees it yet; commit_state() puts it in its place and takes the journal away.
   Result<void> prepare_state(std::string_view json);
   Result<void> commit_state();

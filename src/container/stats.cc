@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "cgroup/text.h"
 #include "container/container_impl.h"
+#include "container/intel_rdt.h"
 #include "json/schema.h"
 #include "sys/file.h"
 
@@ -168,13 +169,47 @@ std::span<const Field<HugetlbStats>> fields_of(Type<HugetlbStats>) {
   };
   return kFields;
 }
+std::span<const Field<L3CacheInfo>> fields_of(Type<L3CacheInfo>) {
+  static constexpr Field<L3CacheInfo> kFields[] = {
+      field<&L3CacheInfo::cbm_mask>("cbm_mask"),
+      field<&L3CacheInfo::min_cbm_bits>("min_cbm_bits"),
+      field<&L3CacheInfo::num_closids>("num_closids"),
+  };
+  return kFields;
+}
+std::span<const Field<MemBwInfo>> fields_of(Type<MemBwInfo>) {
+  static constexpr Field<MemBwInfo> kFields[] = {
+      field<&MemBwInfo::bandwidth_gran>("bandwidth_gran"),
+      field<&MemBwInfo::delay_linear>("delay_linear"),
+      field<&MemBwInfo::min_bandwidth>("min_bandwidth"),
+      field<&MemBwInfo::num_closids>("num_closids"),
+  };
+  return kFields;
+}
+std::span<const Field<MbmNumaNodeStats>> fields_of(Type<MbmNumaNodeStats>) {
+  static constexpr Field<MbmNumaNodeStats> kFields[] = {
+      field<&MbmNumaNodeStats::mbm_total_bytes>("mbm_total_bytes"),
+      field<&MbmNumaNodeStats::mbm_local_bytes>("mbm_local_bytes"),
+  };
+  return kFields;
+}
+std::span<const Field<CmtNumaNodeStats>> fields_of(Type<CmtNumaNodeStats>) {
+  static constexpr Field<CmtNumaNodeStats> kFields[] = {
+      field<&CmtNumaNodeStats::llc_occupancy>("llc_occupancy"),
+  };
+  return kFields;
+}
 std::span<const Field<IntelRdtStats>> fields_of(Type<IntelRdtStats>) {
   static constexpr Field<IntelRdtStats> kFields[] = {
+      field<&IntelRdtStats::l3_cache_info>("l3_cache_info"),
       field<&IntelRdtStats::l3_cache_schema_root>("l3_cache_schema_root"),
       field<&IntelRdtStats::l3_cache_schema>("l3_cache_schema"),
+      field<&IntelRdtStats::mem_bw_info>("mem_bw_info"),
       field<&IntelRdtStats::mem_bw_schema_root>("mem_bw_schema_root"),
       field<&IntelRdtStats::mem_bw_schema>("mem_bw_schema"),
       field<&IntelRdtStats::schemata>("schemata"),
+      field<&IntelRdtStats::mbm_stats>("mbm_stats"),
+      field<&IntelRdtStats::cmt_stats>("cmt_stats"),
   };
   return kFields;
 }
@@ -217,6 +252,9 @@ Result<Stats> Container::stats() const {
   Stats stats;
   cgroup::Manager cgroups = impl_->cgroups();
   stats.cgroup_stats = TRY(cgroups.stats(), "reading the statistics of container {}", id());
+  if (std::optional<rdt::Group> group = container::rdt_group(*impl_->state)) {
+    stats.intel_rdt_stats = TRY(group->stats(), "reading the statistics of container {}", id());
+  }
   for (const config::Network& network : impl_->config.networks) {
     if (network.type == "veth") stats.interfaces.push_back(TRY(interface_stats(network.host_interface_name)));
   }

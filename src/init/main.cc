@@ -72,6 +72,7 @@ constexpr Entry kEntries[] = {
     {Op::kIoPriority, do_io_priority},
     {Op::kAffinity, do_affinity},
     {Op::kPersonality, do_personality},
+    {Op::kMemoryPolicy, do_memory_policy},
     {Op::kUmask, do_umask},
     {Op::kBoundingSet, do_bounding_set},
     {Op::kGroups, do_groups},

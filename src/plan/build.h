@@ -18,6 +18,7 @@ struct Built {
   Plan plan;
   uint32_t cgroup_first = kNoSlot;  // received at SyncPoint::kCgroups; facts.join_v1_tasks of them at most
   uint32_t cgroup_count = 0;
+  bool waits_for_cgroups = false;        // SyncPoint::kCgroups is received, whether with descriptors or without
   uint32_t hook_state_first = kNoSlot;   // received at SyncPoint::kNamespaces: "creating" and "created" documents
   uint32_t hook_output_first = kNoSlot;  // hooks_stdout and hooks_stderr; either may be missing
   uint32_t pidfd = kNoSlot;              // exec: of the container's init

@@ -103,6 +103,8 @@ TEST(NoPlan, IsMadeFor) {
          in.process.exec_cpu_affinity = config::CPUAffinity{"3-1", ""};
        },
        kInvalid, "CPU list \"3-1\" is not of the form 0-3,7"},
+      {[](Input& in) { in.config.memory_policy = config::MemoryPolicy{2, "0-65536", 0}; }, kInvalid,
+       "memory node list \"0-65536\" is not of the form 0-3,7"},
   };
   for (const Refusal& refusal : refusals) {
     Input input = small_input();

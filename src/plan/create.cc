@@ -108,7 +108,13 @@ void enter_root_directory(Builder& b, uint32_t slot) {
 }
 
 void add_cgroups(Builder& b) {
-  if (!b.facts.join_v1_tasks) return;
+  // On cgroup v2 init is born where it belongs, but perhaps before the limits are: what depends on them waits.
+  const bool needs_limits = b.options.init && b.config.memory_policy;
+  b.built.waits_for_cgroups = b.facts.join_v1_tasks || needs_limits;
+  if (!b.facts.join_v1_tasks) {
+    if (needs_limits) b.writer.step(Op::kReceive, {static_cast<uint64_t>(SyncPoint::kCgroups), kNoSlot, 0});
+    return;
+  }
   b.built.cgroup_count = 32;
   b.built.cgroup_first = b.writer.slot(b.built.cgroup_count);
   b.writer.step(Op::kReceive, {static_cast<uint64_t>(SyncPoint::kCgroups), b.built.cgroup_first, b.built.cgroup_count});
@@ -183,7 +189,7 @@ void add_root(Builder& b) {
 // its own limits.
 void add_ready(Builder& b) {
   if (!b.facts.seccomp || !b.facts.seccomp->listener) {
-    bool met = b.options.init && b.built.cgroup_count > 0 && !b.has(NamespaceType::kUser);
+    bool met = b.options.init && b.built.waits_for_cgroups && !b.has(NamespaceType::kUser);
     b.built.ready_waits = b.options.wait_for_start || !met;
     if (b.built.ready_waits) return add_sync(b, SyncPoint::kReady);
     b.writer.step(Op::kTell, {static_cast<uint64_t>(SyncPoint::kReady)});

@@ -148,7 +148,18 @@ std::vector<GoldenCase> create_cases() {
 
       {"root_no_pivot", [](Input& in) { in.config.no_pivot_root = true; }},
       {"root_readonly", [](Input& in) { in.config.readonlyfs = true; }},
-      {"root_shared", [](Input& in) { in.config.root_propagation = MS_SHARED; }},
+      {"root_shared",
+       [](Input& in) {
+         in.config.root_propagation = MS_SHARED;
+         in.config.mounts.push_back(bind_of("/srv/data", "/data"));
+       }},
+      {"root_shared_recursive",
+       [](Input& in) {
+         in.config.root_propagation = MS_SHARED | MS_REC;
+         in.config.readonlyfs = true;
+         in.config.mask_paths = {"/proc/kcore"};
+       }},
+      {"root_slave", [](Input& in) { in.config.root_propagation = MS_SLAVE; }},
       {"root_private", [](Input& in) { in.config.root_propagation = MS_PRIVATE | MS_REC; }},
       {"root_unbindable", [](Input& in) { in.config.root_propagation = MS_UNBINDABLE | MS_REC; }},
 
@@ -324,6 +335,29 @@ std::vector<GoldenCase> create_cases() {
          in.config.umask = 077;
          in.config.no_new_keyring = true;
          in.config.exec_cpu_affinity = config::CPUAffinity{"0", "1"};
+       }},
+      {"scheduler_deadline",
+       [](Input& in) {
+         in.config.scheduler =
+             config::Scheduler{.policy = 6, .flags = 1 | 2 | 4, .runtime = 1000000, .deadline = 2000000};
+         in.config.io_priority = config::IOPriority{3, 0};
+       }},
+      {"scheduler_real_time",
+       [](Input& in) {
+         in.config.scheduler = config::Scheduler{.policy = 1, .priority = 99, .flags = 8 | 16 | 32 | 64};
+         in.config.io_priority = config::IOPriority{1, 7};
+         in.config.personality = config::Personality{};
+       }},
+      {"memory_policy",
+       [](Input& in) {
+         in.config.personality = config::Personality{};
+         in.config.memory_policy = config::MemoryPolicy{3, "0-3, 7", 1 << 15};
+       }},
+      {"memory_policy_v2",  // on whose limits it waits
+       [](Input& in) {
+         in.facts.cgroup_v2 = true;
+         in.facts.join_v1_tasks = false;
+         in.config.memory_policy = config::MemoryPolicy{4, "", 0};
        }},
       {"identity",
        [](Input& in) {

@@ -6,7 +6,8 @@
 //   s string   l list of strings   n number   v limit (RLIM_INFINITY is "unlimited")   w yes or no   x hexadecimal
 //   o octal mode   e octal mode with the type of a node   d device number   f descriptor slot   p sync point
 //   flags: c CLONE_NEW*   m MS_*   a MOUNT_ATTR_*   t kAttach*   h SECCOMP_FILTER_FLAG_*   k capability set
-//   r RLIMIT_*   blobs: b bytes   i BPF program   g 32-bit ids   u CPU mask
+//   r RLIMIT_*   y MPOL_* with MPOL_F_*
+//   blobs: q struct sched_attr   i BPF program   g 32-bit ids   u mask of CPUs or memory nodes
 // `sentence` is what --dry-run prints; {name} is replaced by the argument. A part in [brackets] vanishes when all of
 // its arguments are empty: zero, "", no flag, an empty list, no slot. {name?} prints nothing, but counts for that.
 //
@@ -72,8 +73,8 @@
   X(kPivot, "pivot", "", "make the root the root directory and detach the host's")                                   \
   X(kMoveRoot, "move-root", "", "move the root to / and chroot into it")                                             \
   X(kChroot, "chroot", "", "chroot into the root")                                                                   \
-  X(kRootAttributes, "root-attributes", "set:a propagation:m",                                                       \
-    "change the root's mount:[ set {set}][ propagation {propagation}]")                                              \
+  X(kRootAttributes, "root-attributes", "set:a propagation:m recursive:w",                                           \
+    "change the root's mount[ and its submounts{recursive?}]:[ set {set}][ propagation {propagation}]")              \
   X(kRemountAttributes, "remount-attributes", "path:s set:a recursive:w",                                            \
     "change the mount on {path}[ and its submounts{recursive?}]: set {set}")                                         \
   X(kMaskPath, "mask-path", "path:s", "mask {path}")                                                                 \
@@ -88,10 +89,11 @@
   X(kNewSession, "new-session", "", "start a new session")                                                           \
   X(kOwnStdio, "own-stdio", "uid:n", "give standard input, output and error to uid {uid}")                           \
   X(kRlimit, "rlimit", "resource:r soft:v hard:v", "limit {resource} to {soft}, at most {hard}")                     \
-  X(kScheduler, "scheduler", "attributes:b", "set the scheduling policy ({attributes})")                             \
+  X(kScheduler, "scheduler", "attributes:q", "schedule it by {attributes}")                                          \
   X(kIoPriority, "io-priority", "value:x", "set the I/O priority to {value}")                                        \
   X(kAffinity, "affinity", "mask:u", "run on the CPUs {mask}")                                                       \
   X(kPersonality, "personality", "domain:x", "set the execution domain {domain}")                                    \
+  X(kMemoryPolicy, "memory-policy", "mode:y nodes:u", "take memory by the policy {mode}[ from the nodes {nodes}]")   \
   X(kUmask, "umask", "mask:o", "set the umask to {mask}")                                                            \
   X(kBoundingSet, "bounding-set", "set:k", "limit the capability bounding set to {set}")                             \
   X(kGroups, "groups", "gids:g", "set the supplementary groups to {gids}")                                           \

@@ -66,8 +66,13 @@ void add_bind(Builder& b, const Mount& mount, const std::string& target, uint32_
   std::string about = fmt::format("bind mounting {} on {}", mount.source, target);
   if (slot != kNoSlot) {
     b.writer.step(Op::kSlotTree, {slot}, about);
-    // The launcher's clones hear of what the host mounts; below a private root they do not.
-    if (b.config.root_propagation & MS_PRIVATE) b.writer.step(Op::kMountAttributes, {0, 0, MS_PRIVATE, 1}, about);
+    // The launcher's copy is as much the host's as the host's own; init's copies are kept apart since it changed its
+    // "/". Who is root of a user namespace alone must not mount for the host, mount_namespaces(7), "Restrictions".
+    const uint64_t root = b.config.root_propagation;
+    if ((root & MS_SHARED) == 0 || b.has(NamespaceType::kUser)) {
+      const uint64_t apart = (root & MS_PRIVATE) != 0 ? MS_PRIVATE : MS_SLAVE;
+      b.writer.step(Op::kMountAttributes, {0, 0, apart, 1}, about);
+    }
   } else {
     b.writer.step(Op::kCloneTree, {b.writer.string(mount.source), (mount.flags & MS_REC) != 0, opens_link(mount)},
                   about);
@@ -288,11 +293,8 @@ Result<void> add_root_protection(Builder& b) {
                     fmt::format("making {} read-only", target));
     }
   }
-  // A shared or unbindable root is made so once nothing can escape through it any more.
-  uint64_t propagation = b.config.root_propagation & (MS_SHARED | MS_UNBINDABLE);
-  uint64_t attributes = b.config.readonlyfs ? MOUNT_ATTR_RDONLY : 0;
-  if (attributes != 0 || propagation != 0) {
-    b.writer.step(Op::kRootAttributes, {attributes, propagation}, "changing the root filesystem's mount");
+  if (b.config.readonlyfs) {
+    b.writer.step(Op::kRootAttributes, {MOUNT_ATTR_RDONLY, 0, 0}, "making the root filesystem read-only");
   }
   TRY(add_sysctls(b));
   for (const std::string& path : b.config.readonly_paths) {
@@ -300,6 +302,12 @@ Result<void> add_root_protection(Builder& b) {
   }
   for (const std::string& path : b.config.mask_paths) {
     b.writer.step(Op::kMaskPath, {b.writer.string(path)}, fmt::format("masking {}", path));
+  }
+  // A shared or unbindable root is made so once nothing can escape through it any more, and nothing is to be bound.
+  const uint64_t propagation = b.config.root_propagation;
+  if ((propagation & (MS_SHARED | MS_UNBINDABLE)) != 0) {
+    b.writer.step(Op::kRootAttributes, {0, propagation & ~static_cast<uint64_t>(MS_REC), (propagation & MS_REC) != 0},
+                  "changing the propagation of the root filesystem");
   }
   return {};
 }

@@ -31,16 +31,16 @@ std::string when(bool asked, const char* what) {
 constexpr Row kRows[] = {
     {Support::kNetDevices, true, [](const Config& c) { return when(!c.net_devices.empty(), "linux.netDevices is"); },
      ""},
-    {Support::kIntelRdt, false, [](const Config& c) { return when(c.intel_rdt.has_value(), "linux.intelRdt is"); }, ""},
-    {Support::kIntelRdtSchemata, false,
+    {Support::kIntelRdt, true, [](const Config& c) { return when(c.intel_rdt.has_value(), "linux.intelRdt is"); }, ""},
+    {Support::kIntelRdtSchemata, true,
      [](const Config& c) { return when(c.intel_rdt && !c.intel_rdt->schemata.empty(), "linux.intelRdt.schemata is"); },
      ""},
-    {Support::kIntelRdtMonitoring, false,
+    {Support::kIntelRdtMonitoring, true,
      [](const Config& c) {
        return when(c.intel_rdt && c.intel_rdt->enable_monitoring, "linux.intelRdt.enableMonitoring is");
      },
      ""},
-    {Support::kMemoryPolicy, false,
+    {Support::kMemoryPolicy, true,
      [](const Config& c) { return when(c.memory_policy.has_value(), "linux.memoryPolicy is"); }, ""},
     {Support::kIdmappedMounts, true,
      [](const Config& c) {

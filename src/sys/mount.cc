@@ -14,13 +14,7 @@ SysResult<FileDescriptor> clone_tree(const char* path, bool recursive, bool nofo
       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0) | (nofollow ? AT_SYMLINK_NOFOLLOW : 0);
   long raw = ::syscall(SYS_open_tree, AT_FDCWD, path, flags);
   if (raw < 0) return std::unexpected(Errno{errno});
-  FileDescriptor tree(static_cast<int>(raw));
-  mount_attr attributes = {};
-  attributes.propagation = MS_SLAVE;
-  if (::syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof attributes) < 0) {
-    return std::unexpected(Errno{errno});
-  }
-  return tree;
+  return FileDescriptor(static_cast<int>(raw));
 }
 
 SysResult<void> map_ids(int tree, int user_namespace, bool recursive) {

@@ -7,8 +7,9 @@
 
 namespace cella::sys {
 
-// A detached copy of the mount tree at a path of the host, whose mounts receive what the host mounts later but give
-// nothing back (MS_SLAVE). Needs CAP_SYS_ADMIN. `nofollow`: a symbolic link at the end of the path is itself cloned.
+// A detached copy of the mount tree at a path of the host. What is shared there is shared with the copy, so it is the
+// caller's to make a slave of it. Needs CAP_SYS_ADMIN. `nofollow`: a symbolic link at the end of the path is itself
+// cloned.
 SysResult<FileDescriptor> clone_tree(const char* path, bool recursive, bool nofollow = false);
 
 // Maps the ids of a detached mount, and of those below it when `recursive`, as those of a user namespace are mapped

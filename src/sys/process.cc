@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -10,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "base/result.h"
@@ -162,6 +164,17 @@ SysResult<FileDescriptor> new_user_namespace(std::string_view uid_map, std::stri
   TRY(write_file(path, gid_map));
   std::snprintf(path, sizeof path, "/proc/%d/ns/user", static_cast<int>(child.pid));
   return open(path, O_RDONLY);
+}
+
+SysResult<void> allow_all_cpus(pid_t pid) {
+  // More than any kernel can be built for: it takes what it knows.
+  constexpr size_t kCpus = 65536;
+  unsigned long mask[kCpus / (8 * sizeof(unsigned long))];
+  std::memset(mask, 0xff, sizeof mask);
+  if (::sched_setaffinity(pid, sizeof mask, reinterpret_cast<const cpu_set_t*>(mask)) < 0) {
+    return std::unexpected(Errno{errno});
+  }
+  return {};
 }
 
 SysResult<ProcessStat> process_stat(pid_t pid) {

@@ -50,6 +50,9 @@ SysResult<CloneResult> clone_vfork(uint64_t flags, int into_cgroup, int (*body)(
 // EINVAL: a map is empty or breaks the kernel's rules.
 SysResult<FileDescriptor> new_user_namespace(std::string_view uid_map, std::string_view gid_map);
 
+// sched_setaffinity(2): the process may run on every CPU that its cpuset has, now and later.
+SysResult<void> allow_all_cpus(pid_t pid);
+
 // Start time of a process in clock ticks since boot (field 22 of proc_pid_stat(5)) and its state letter.
 struct ProcessStat {
   uint64_t start_time = 0;
