@@ -143,8 +143,8 @@ struct IntelRdtStats {
 
 struct Stats {
   CgroupStats cgroup_stats;
-  std::optional<IntelRdtStats> intel_rdt_stats;  // absent: the config asks for no linux.intelRdt
-  std::vector<NetworkInterface> interfaces;      // of Config::networks of type "veth"
+  IntelRdtStats intel_rdt_stats;             // empty without linux.intelRdt
+  std::vector<NetworkInterface> interfaces;  // of Config::networks of type "veth"
 };
 // As the `data` of `runc events` (its types/events.go): one line, without a newline.
 std::string to_json(const Stats& stats);

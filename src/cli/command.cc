@@ -6,8 +6,8 @@ namespace cella::cli {
 namespace {
 
 constexpr const Command* kCommands[] = {&kCreate, &kDelete, &kEvents, &kExec,  &kFeatures, &kHelpCommand,
-                                        &kKill,   &kLint, &kList,   &kPause,  &kPs,    &kResume,   &kRun,
-                                        &kSpec,   &kStart,  &kState,  &kUpdate};
+                                        &kKill,   &kLint,   &kList,   &kPause, &kPs,       &kResume,
+                                        &kRun,    &kSpec,   &kStart,  &kState, &kUpdate};
 
 const char* store_cgroup_manager(void* globals, const char* value) {
   const std::string_view text = value;

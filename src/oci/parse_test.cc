@@ -92,7 +92,6 @@ TEST(Parse, WarnsOfWhatItIgnores) {
             "/process/commandLine is ignored: it is for Windows\n"
             "/process/user/username is ignored: it is for Windows\n"
             "/process/consoleSize is ignored without a terminal\n"
-            "/mounts/0/destination should be absolute; it is taken as relative to the root\n"
             "/linux/uidMappings is ignored: the user namespace to join has its own\n"
             "/linux/resources/memory/kernel is ignored: Linux limits kernel memory no more\n"
             "/linux/devices/1 is ignored: entry 0 is the same\n"
