@@ -37,7 +37,7 @@ Result<plan::Built> plan_further(const Container::Impl& container, const Process
   // What the container does without was settled when it was made; here counts what this process would.
   plan::Facts facts = TRY(host_facts(container.config, layout, {}, nullptr));
   std::vector<Finding> ignored;
-  config::ProcessConfig own = grantable(process.config, container.config, ignored);
+  config::ProcessConfig own = TRY(grantable(process.config, container.config, ignored));
   TRY(settle(*container.options, std::move(ignored)));
   facts.join_v1_tasks = tasks;
   plan::StartOptions options;

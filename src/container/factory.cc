@@ -148,7 +148,7 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   cgroup::Paths paths = TRY(cgroup::container_paths(layout, config.cgroups, name), "linux.cgroupsPath");
   std::vector<Finding> ignored;
   plan::Facts facts = TRY(container::host_facts(config, layout, paths, &ignored));
-  config::ProcessConfig grantable = container::grantable(process.config, config, ignored);
+  config::ProcessConfig grantable = TRY(container::grantable(process.config, config, ignored));
   TRY(container::settle(*impl_->options, std::move(ignored)));
   TRY(container::check_sysctls(config));
   TRY(container::plan_rdt_group(config, name));

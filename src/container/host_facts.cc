@@ -2,12 +2,15 @@
 
 #include <unistd.h>
 
+#include <bit>
+
 #include "base/base64.h"
 #include "base/result.h"
 #include "bpf/seccomp.h"
 #include "config/capabilities.h"
 #include "oci/sysctl.h"
 #include "sys/file.h"
+#include "sys/process.h"
 
 namespace cella::container {
 namespace {
@@ -102,6 +105,26 @@ cgroup::Paths shown_paths(const config::Config& config, const cgroup::Layout& la
   return paths;
 }
 
+// Those of `capabilities` that are in the runtime's bounding set, though it does not have them.
+uint64_t bounded(uint64_t capabilities) {
+  uint64_t found = 0;
+  for (uint64_t rest = capabilities; rest != 0; rest &= rest - 1) {
+    const int number = std::countr_zero(rest);
+    if (sys::in_bounding_set(number)) found |= uint64_t{1} << number;
+  }
+  return found;
+}
+
+void keep_of(uint64_t& set, uint64_t available, std::string_view key, std::string_view why,
+             std::vector<Finding>& ignored) {
+  const uint64_t refused = set & ~available;
+  if (refused == 0) return;
+  set &= available;
+  ignored.push_back(
+      {fmt::format("/process/capabilities/{}", key),
+       fmt::format("is not had in full, for {}: {}", why, fmt::join(config::capability_names(refused), ", "))});
+}
+
 }  // namespace
 
 bool is_privileged() {
@@ -163,19 +186,23 @@ Result<void> check_sysctls(const config::Config& config) {
   return {};
 }
 
-config::ProcessConfig grantable(const config::ProcessConfig& process, const config::Config& config,
-                                std::vector<Finding>& ignored) {
+Result<config::ProcessConfig> grantable(const config::ProcessConfig& process, const config::Config& config,
+                                        std::vector<Finding>& ignored) {
   config::ProcessConfig result = process;
   if (!result.capabilities) result.capabilities = config.capabilities;
   if (!result.capabilities) return result;
   config::Capabilities& sets = *result.capabilities;
-  const uint64_t refused = sets.ambient & ~(sets.permitted & sets.inheritable);
-  sets.ambient &= ~refused;
-  if (refused == 0) return result;
-  std::string names;
-  for (const std::string& name : config::capability_names(refused)) names += (names.empty() ? "" : ", ") + name;
-  ignored.push_back({"/process/capabilities/ambient",
-                     fmt::format("is not had in full, for what is not permitted and inheritable as well: {}", names)});
+  // Whoever makes or enters a user namespace has all of them there, user_namespaces(7).
+  if (!config.namespaces.contains(config::NamespaceType::kUser)) {
+    const std::string_view why = "what the runtime itself lacks";
+    const uint64_t own = TRY(sys::permitted_capabilities(), "reading the runtime's own capabilities");
+    keep_of(sets.bounding, own | bounded(sets.bounding & ~own), "bounding", why, ignored);
+    keep_of(sets.effective, own, "effective", why, ignored);
+    keep_of(sets.inheritable, own, "inheritable", why, ignored);
+    keep_of(sets.permitted, own, "permitted", why, ignored);
+  }
+  keep_of(sets.ambient, sets.permitted & sets.inheritable, "ambient", "what is not permitted and inheritable as well",
+          ignored);
   return result;
 }
 

@@ -25,9 +25,10 @@ Result<void> check_delegation(const config::Config& config, const cgroup::Layout
 // kConfigInvalid for a sysctl that would change our own namespace, the host's, because that is the one to be joined.
 Result<void> check_sysctls(const config::Config& config);
 
-// The process with the capabilities that it can have. An ambient one has to be permitted and inheritable as well,
-// capabilities(7); config.md, "capabilities", wants a warning for what cannot be granted, not a failure.
-config::ProcessConfig grantable(const config::ProcessConfig& process, const config::Config& config,
-                                std::vector<Finding>& ignored);
+// The process with the capabilities that it can have. In the runtime's own user namespace that is no more than the
+// runtime has; and an ambient one has to be permitted and inheritable as well, capabilities(7). config.md,
+// "capabilities", wants a warning for what cannot be granted, not a failure: what is taken away is added to `ignored`.
+Result<config::ProcessConfig> grantable(const config::ProcessConfig& process, const config::Config& config,
+                                        std::vector<Finding>& ignored);
 
 }  // namespace cella::container

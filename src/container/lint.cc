@@ -50,7 +50,7 @@ class Lint {
         TRY(cgroup::container_paths(layout, converted.config.cgroups, kId), "linux.cgroupsPath");
     plan::Facts facts = TRY(host_facts(converted.config, layout, paths, &ignored_));
     if (!converted.process) return {};
-    config::ProcessConfig process = grantable(*converted.process, converted.config, ignored_);
+    config::ProcessConfig process = TRY(grantable(*converted.process, converted.config, ignored_));
     plan::StartOptions start;
     start.id = kId;
     start.console_socket = process.terminal;

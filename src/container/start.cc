@@ -50,7 +50,7 @@ class Start {
     cgroup::Paths paths = manager_->paths();
     std::vector<Finding> ignored;
     plan::Facts facts = TRY(host_facts(config_, layout_, paths, &ignored));
-    config::ProcessConfig process = grantable(process_.config, config_, ignored);
+    config::ProcessConfig process = TRY(grantable(process_.config, config_, ignored));
     TRY(settle(*container_.options, std::move(ignored)));
     plan::StartOptions options;
     options.id = container_.id();

@@ -78,10 +78,6 @@ bool has_capability(int capability) {
   return capability_line("CapEff") >> capability & 1;
 }
 
-bool may_bound(int capability) {
-  return capability_line("CapBnd") >> capability & 1;
-}
-
 std::string outside(std::string_view wanted, std::string_view available) {
   const std::vector<bool> want = parse_list(wanted), have = parse_list(available);
   std::string list;

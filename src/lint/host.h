@@ -15,9 +15,8 @@ bool has_word(const std::string& path, std::string_view word);
 
 bool kernel_is_at_least(int major, int minor);
 
-// Of the caller, by number: proc_pid_status(5), CapEff, CapBnd.
+// Of the caller, by number: proc_pid_status(5), CapEff.
 bool has_capability(int capability);
-bool may_bound(int capability);
 
 // The members of the list `wanted` ("0-3,7") that are not in `available`, as a list; "" when all are.
 std::string outside(std::string_view wanted, std::string_view available);

@@ -5,46 +5,12 @@
 #include <cstdlib>
 #include <map>
 
-#include "config/capabilities.h"
 #include "lint/host.h"
 #include "lint/lint.h"
 #include "oci/spec_schema.h"
 
 namespace cella::lint {
 namespace {
-
-void check_capabilities(const Subject& subject, const oci::Capabilities& capabilities, json::Report& report) {
-  json::At at(report, "capabilities");
-  const std::string last = first_line("/proc/sys/kernel/cap_last_cap");
-  const bool gets_all = subject.config.namespaces.is_new(config::NamespaceType::kUser);  // user_namespaces(7)
-  struct Set {
-    const char* key;
-    const std::vector<std::string>& names;
-    bool (*has)(int);
-  };
-  const Set sets[] = {{"bounding", capabilities.bounding, may_bound},
-                      {"effective", capabilities.effective, has_capability},
-                      {"inheritable", capabilities.inheritable, has_capability},
-                      {"permitted", capabilities.permitted, has_capability}};
-  for (const Set& set : sets) {
-    json::At list(report, set.key);
-    for (size_t i = 0; i < set.names.size(); ++i) {
-      json::At item(report, i);
-      const std::optional<int> number = config::capability_from_name(set.names[i]);
-      if (!number) continue;  // warned of already
-      if (!last.empty() && *number > std::atoi(last.c_str())) {
-        report.fail("is not a capability of this kernel: {}", set.names[i]);
-      } else if (!gets_all && !set.has(*number)) {
-        // What is above its own bounding set a process just does not get.
-        if (set.has == may_bound) {
-          report.warn("is not in the caller's own bounding set: {}", set.names[i]);
-        } else {
-          report.fail("is not the caller's to give: {}", set.names[i]);
-        }
-      }
-    }
-  }
-}
 
 // Raising a hard limit needs CAP_SYS_RESOURCE in the initial user namespace, and nobody may go beyond fs.nr_open.
 void check_rlimits(const std::vector<oci::Rlimit>& rlimits, bool may_raise, json::Report& report) {
@@ -115,7 +81,6 @@ void check_process(const Subject& subject, json::Report& report) {
   const oci::Process& process = *subject.spec.process;
   json::At at(report, "process");
   const bool may_raise = subject.privileged && has_capability(CAP_SYS_RESOURCE);
-  if (process.capabilities) check_capabilities(subject, *process.capabilities, report);
   check_rlimits(process.rlimits, may_raise, report);
   if (process.oom_score_adj && !may_raise) {
     const int own = std::atoi(first_line("/proc/self/oom_score_adj").c_str());

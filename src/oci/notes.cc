@@ -35,7 +35,7 @@ constexpr Note kNotes[] = {
     {"/process/cwd", "1.0",
      "Absolute, at most 4095 bytes. Made when it is not there, and checked to be inside the root after the change."},
     {"/process/capabilities", "1.0",
-     "Unknown names are ignored with a warning; absent: all sets are empty. What the caller lacks itself is an error."},
+     "Absent: all sets are empty. Unknown names and what the runtime itself lacks are ignored with a warning."},
     {"/process/rlimits", "1.0", "Each type once; setrlimit(2)."},
     {"/process/noNewPrivileges", "1.0", "PR_SET_NO_NEW_PRIVS."},
     {"/process/apparmorProfile", "1.0", "At most 4095 bytes. An error where the kernel does not run AppArmor."},

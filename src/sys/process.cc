@@ -1,10 +1,12 @@
 #include "sys/process.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -97,6 +99,17 @@ SysResult<bool> wait_readable(int fd, int timeout_ms) {
     if (n >= 0) return n > 0;
     if (errno != EINTR) return last_error();
   }
+}
+
+SysResult<uint64_t> permitted_capabilities() {
+  __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct halves[_LINUX_CAPABILITY_U32S_3] = {};
+  if (::syscall(SYS_capget, &header, halves) < 0) return last_error();
+  return uint64_t{halves[1].permitted} << 32 | halves[0].permitted;
+}
+
+bool in_bounding_set(int capability) {
+  return ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1;
 }
 
 SysResult<int> wait_for(pid_t pid) {

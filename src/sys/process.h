@@ -20,6 +20,10 @@ SysResult<void> pidfd_signal(int pidfd, int signal);
 bool has_ended(int pidfd);
 // poll(2) for readability; false: not within `timeout_ms` (-1: for ever). Interrupted waits go on.
 SysResult<bool> wait_readable(int fd, int timeout_ms);
+// The permitted set of the calling thread as a mask of 1 << CAP_*, capget(2).
+SysResult<uint64_t> permitted_capabilities();
+// Whether its bounding set has the capability, PR_CAPBSET_READ(2const).
+bool in_bounding_set(int capability);
 // waitpid(2) without interruption: the wait status.
 SysResult<int> wait_for(pid_t pid);
 

@@ -713,3 +713,13 @@ def test_in_a_mount_namespace_with_shared_root(box):
     result = c.run()
     assert result.returncode == 0, result.stderr
     assert c.id.split("-")[0] not in result.stdout
+
+
+def test_bind_mount_ignores_what_a_filesystem_would_take(box, source):
+    c = box("cat", "/proc/self/mountinfo")
+    c.config["mounts"].append({"destination": "/mnt", "source": str(source), "options": ["bind", "ro", "size=1k", "mode=755"]})
+    result = c.run()
+    assert result.returncode == 0, result.stderr
+    assert all(f"{option} has no effect" in result.stderr for option in ('"size=1k"', '"mode=755"'))
+    mount = parse_mounts(result.stdout)["/mnt"]
+    assert "ro" in mount.options and "size=1k" not in mount.super_options
