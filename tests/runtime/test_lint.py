@@ -200,7 +200,7 @@ def test_mounts(box):
     (c.rootfs / "file").write_text("")
     c.config["mounts"] += [
         {"destination": "/mnt", "source": "/no/such/source", "options": ["bind"]},
-        {"destination": "/a", "source": "x"},
+        {"destination": "/a", "type": "nosuchfs", "source": "x"},
         {"destination": "/file", "type": "tmpfs", "source": "x"},
         {"destination": "relative", "type": "tmpfs", "source": "x"},
         {"destination": "/tmp//", "type": "tmpfs", "source": "x"},

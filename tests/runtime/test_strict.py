@@ -16,9 +16,9 @@ def ignored(config):
     config["process"]["capabilities"]["bounding"].append("CAP_OF_THE_FUTURE")
     config["process"]["capabilities"]["ambient"] = ["CAP_KILL"]
     config["annotations"] = {"org.systemd.property.MemoryMax": "1"}
-    config["mounts"].append({"destination": "/mnt", "type": "tmpfs", "source": "x", "options": ["iversion"]})
+    config["mounts"].append({"destination": "/mnt", "type": "tmpfs", "source": "x", "options": ["norelatime"]})
     config["mounts"].append({"destination": "/mnt", "source": "/mnt", "options": ["bind", "sync"]})
-    config["linux"]["resources"]["memory"] = {"kernel": -1, "kernelTCP": -1}
+    config["linux"]["resources"]["memory"] = {"kernel": -1}
     config["linux"]["personality"] = {"domain": "LINUX", "flags": ["X"]}
     config["linux"]["devices"] = [{"path": "/dev/p", "type": "p"}] * 2
     config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_M68K"],
@@ -29,7 +29,7 @@ def ignored(config):
     return ["/windows", "/process/consoleSize", "/process/user/username", "/process/commandLine",
             "/process/capabilities/bounding/3", "/annotations/org.systemd.property.MemoryMax",
             f"/mounts/{first}/options/0", f"/mounts/{first + 1}/options/1", "/linux/resources/memory/kernel",
-            "/linux/resources/memory/kernelTCP", "/linux/personality/flags", "/linux/devices/1"], [
+            "/linux/personality/flags", "/linux/devices/1"], [
                 "/process/capabilities/ambient", "/linux/seccomp/architectures/0",
                 "/linux/seccomp/syscalls/1/names/1"]
 
