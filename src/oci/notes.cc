@@ -90,9 +90,9 @@ constexpr Note kNotes[] = {
      "At most 4095 bytes. For a bind mount a path, relative to the bundle, that must be there."},
     {"/mounts/*/options", "1.0",
      "Each at most 4095 bytes. All of the specification's, the recursive ones (`rro` …) and `tmpcopyup`; what is none "
-     "of them goes to the filesystem, and is an error with a bind mount. Options that the kind of mount cannot have "
-     "(`iversion`, `silent`, `remount`; with bind also `sync`, `dirsync`, `mand`, `lazytime`) are ignored with a "
-     "warning."},
+     "of them goes to the filesystem. Options that the kind of mount cannot have (`iversion`, `silent`, `remount`; "
+     "with "
+     "bind also `sync`, `dirsync`, `mand`, `lazytime` and every option of a filesystem) are ignored with a warning."},
     {"/mounts/*/uidMappings", "1.1",
      "An id-mapped bind mount, mount_setattr(2); with `gidMappings`. Not for a rootless container."},
     {"/mounts/*/gidMappings", "1.1", "With `uidMappings`."},
