@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import add_namespace, parse_status
+from harness import add_namespace, parse_status, wait_for
 
 BIT = {"CAP_CHOWN": 0, "CAP_KILL": 5, "CAP_SETUID": 7, "CAP_NET_BIND_SERVICE": 10, "CAP_SYS_ADMIN": 21, "CAP_AUDIT_WRITE": 29}
 FIELD = {"inheritable": "CapInh", "permitted": "CapPrm", "effective": "CapEff", "bounding": "CapBnd", "ambient": "CapAmb"}
@@ -436,7 +436,7 @@ def test_personality(box, domain, machines):
     c.config["linux"]["personality"] = {"domain": domain}
     c.up()
     assert c.exec("uname", "-m").stdout.strip() in machines
-    assert c.output().strip() in machines
+    assert wait_for(lambda: c.output().strip(), "uname") in machines
 
 
 def test_personality_of_the_caller_is_left_behind(box):

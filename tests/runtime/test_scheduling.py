@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import cgroup_mounts
+from harness import cgroup_mounts, wait_for
 
 POLICIES = {"SCHED_OTHER": 0, "SCHED_FIFO": 1, "SCHED_RR": 2, "SCHED_BATCH": 3, "SCHED_ISO": 4, "SCHED_IDLE": 5,
             "SCHED_DEADLINE": 6}
@@ -220,6 +220,11 @@ def cpus_of(result):
     return result.stdout.split()[1]
 
 
+def own_cpus(container):
+    """Of the container's first process, which says so when it comes to it."""
+    return wait_for(lambda: "\n" in container.output() and container.output(), "the first process").split()[1]
+
+
 @pytest.fixture
 def all_cpus():
     """As a list; there must be more than one."""
@@ -250,14 +255,14 @@ def test_affinity_of_the_config_is_for_exec_alone(box, all_cpus):
     c.config["process"]["execCPUAffinity"] = {"initial": "0", "final": "1"}
     c.up()
     assert cpus_of(c.exec(*CPUS)) == "1"
-    assert c.output().split()[1] == all_cpus
+    assert own_cpus(c) == all_cpus
 
 
 def test_the_runtimes_own_affinity_is_not_inherited(box, workdir, all_cpus):
     c = box("sh", "-c", "grep Cpus_allowed_list /proc/self/status; sleep 1000")
     c.prefix = ["taskset", "-c", "1"]
     c.up()
-    assert c.output().split()[1] == all_cpus
+    assert own_cpus(c) == all_cpus
     assert cpus_of(c.exec(*CPUS)) == all_cpus
     assert cpus_of(exec_process(c, workdir, CPUS)) == all_cpus
 
@@ -268,7 +273,7 @@ def test_the_cpuset_bounds_it(box, workdir, all_cpus):
     c = box("sh", "-c", "grep Cpus_allowed_list /proc/self/status; sleep 1000")
     c.config["linux"]["resources"]["cpu"] = {"cpus": "1"}
     c.up()
-    assert c.output().split()[1] == "1"
+    assert own_cpus(c) == "1"
     assert cpus_of(exec_process(c, workdir, CPUS, execCPUAffinity={"final": "0-1"})) == "1"
     result = exec_process(c, workdir, CPUS, execCPUAffinity={"final": "0"})
     assert result.returncode == 255 and "setting the CPU affinity to 0: invalid argument" in result.stderr, result.stderr
