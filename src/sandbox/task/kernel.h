@@ -1,6 +1,7 @@
 // Kernel: what all tasks of a sandbox have in common: who there is, the platform they run on, the memory they live in.
 #pragma once
 
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <string>
@@ -43,6 +44,8 @@ class Kernel {
   HostName host_name;
   std::shared_ptr<vfs::MountNamespace> mounts;
   uint64_t task_limit = 32768;
+  uint64_t memory_limit = uint64_t{1} << 34;    // bytes that guests are told they have
+  std::map<uint64_t, uint64_t> unknown_calls;  // numbers of system calls that are not served → how often
   core::Nanoseconds boot_time = core::now();  // CLOCK_MONOTONIC
 
   // Tasks by thread id; ids come one after the other, as with pid_max 4194304.
@@ -54,12 +57,18 @@ class Kernel {
   ThreadGroup* group(int pid) const;
   std::shared_ptr<ThreadGroup> init;  // adopts orphans; when it ends, everything does
 
+  // ITIMER_REAL of a process: SIGALRM at `when` (kNever: not), and every `interval` (0: once).
+  void set_alarm(ThreadGroup& group, core::Nanoseconds when, core::Nanoseconds interval);
+
   // Notified when a process ends or stops, and when the last one has gone.
   core::WaitQueue process_events;
   bool shutting_down = false;
 
  private:
+  static void* alarm_main(void* kernel);
   int last_id_ = 0;
+  bool has_alarm_thread_ = false;
+  std::condition_variable alarm_changed_;
 };
 
 }  // namespace cella::sandbox::task
