@@ -105,7 +105,9 @@ void MemoryManager::merge_around(uint64_t start, uint64_t end) {
   if (pma != pmas_.begin()) --pma;
   while (pma != pmas_.end() && pma->first <= end) {
     auto next = std::next(pma);
-    if (next != pmas_.end() && next->first == pma->second.end && next->second.fd == pma->second.fd &&
+    // Never across the start of a VMA: each has its own protection.
+    if (next != pmas_.end() && next->first == pma->second.end && !vmas_.contains(next->first) &&
+        next->second.fd == pma->second.fd &&
         next->second.counted == pma->second.counted && next->second.copy == pma->second.copy &&
         next->second.keep == pma->second.keep &&
         next->second.offset == pma->second.offset + (next->first - pma->first)) {

@@ -50,10 +50,11 @@ SysResult<size_t> write_file(int fd, const void* from, size_t size, uint64_t off
 }  // namespace
 
 MemoryManager::Access MemoryManager::access_of(uint64_t address, uint64_t instruction) const {
-  // Whatever is mapped can be read, so what the host refuses is something else.
+  // An instruction that faults at its own address could not be fetched. Otherwise whatever is mapped can be read, so
+  // what the host refuses is a write.
   auto vma = vma_at(address);
   if (vma == vmas_.end()) return Access::kRead;
-  if (page_down(address) == page_down(instruction) && !(vma->second.protection & PROT_EXEC)) return Access::kExecute;
+  if (address == instruction) return Access::kExecute;
   return vma->second.protection & PROT_READ ? Access::kWrite : Access::kRead;
 }
 
