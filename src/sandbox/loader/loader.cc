@@ -167,10 +167,10 @@ SysResult<Loaded> map_elf(MemoryManager& memory, vfs::File& file, const Elf& elf
       request.fixed = true;
       TRY(memory.map(request));
     }
-    // The rest of the file's last page is the program's zeroes.
+    // The rest of the file's last page is zeroes, also behind the program's end: ld.so takes it as memory.
     if (segment.p_memsz > segment.p_filesz && file_end % mm::kPageSize != 0 && segment.p_filesz > 0 &&
         (protection & PROT_WRITE)) {
-      TRY(memory.clear(file_end, std::min(mm::page_up(file_end), end) - file_end));
+      TRY(memory.clear(file_end, mm::page_up(file_end) - file_end));
     }
     if (elf.header.e_phoff >= segment.p_offset && elf.header.e_phoff < segment.p_offset + segment.p_filesz)
       loaded.headers = start + (elf.header.e_phoff - segment.p_offset);
