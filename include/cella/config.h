@@ -85,16 +85,20 @@ struct Mount {
   std::vector<uint64_t> propagation_flags;  // MS_PRIVATE … each perhaps with MS_REC
   std::string data;                         // filesystem's own options, comma-separated
   std::string relabel;
-  int extensions = 0;         // kExtensionCopyUp
+  int extensions = 0;         // kExtension*
   uint64_t rec_attr_set = 0;  // MOUNT_ATTR_* of mount_setattr(2), set recursively ("rro" …)
   uint64_t rec_attr_clear = 0;
   std::vector<IDMap> uid_mappings;  // idmapped mount
   std::vector<IDMap> gid_mappings;
-  bool idmap = false;  // option "idmap" or "ridmap"
+  bool idmap = false;  // option "idmap" or "ridmap", with or without mappings of its own
   bool idmap_recursive = false;
   std::string idmap_userns_path;  // idmapped as this user namespace; instead of mappings
 };
 inline constexpr int kExtensionCopyUp = 1;  // EXT_COPYUP: "tmpcopyup"
+// crun's, see crun(1).
+inline constexpr int kExtensionCopySymlink = 2;          // "copy-symlink"
+inline constexpr int kExtensionSourceNofollow = 4;       // "src-nofollow"
+inline constexpr int kExtensionDestinationNofollow = 8;  // "dest-nofollow"
 
 struct Device {
   char type = 'c';    // 'c' 'b' 'u' 'p'; 'a' in rules

@@ -100,7 +100,8 @@ void add_v1_memory(List& list, const Resources& r) {
     list.add("memory.reservation", "memory", "memory.soft_limit_in_bytes", *r.memory_reservation);
   }
   if (is_set(r.kernel_memory_tcp)) {
-    list.add("memory.kernelTCP", "memory", "memory.kmem.tcp.limit_in_bytes", *r.kernel_memory_tcp);
+    list.add("memory.kernelTCP", "memory", "memory.kmem.tcp.limit_in_bytes", *r.kernel_memory_tcp,
+             *r.kernel_memory_tcp < 0 ? Setting::kOptional : 0);
   }
   if (r.memory_use_hierarchy) {
     list.add("memory.useHierarchy", "memory", "memory.use_hierarchy", *r.memory_use_hierarchy ? 1 : 0,
@@ -189,6 +190,9 @@ void add_v2_memory(List& list, const Resources& r) {
   if (memory != 0) list.add("memory.limit", "memory", "memory.max", limit_text(memory));
   if (is_set(r.memory_reservation)) {
     list.add("memory.reservation", "memory", "memory.low", limit_text(*r.memory_reservation));
+  }
+  if (r.kernel_memory_tcp.value_or(0) > 0) {
+    list.refuse("memory.kernelTCP", "memory", "cgroup v2 has no limit of its own for TCP buffers");
   }
   if (r.oom_kill_disable.value_or(false)) {
     list.refuse("memory.disableOOMKiller", "memory", "cgroup v2 cannot disable the OOM killer");

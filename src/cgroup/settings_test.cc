@@ -83,6 +83,7 @@ config::Resources everything() {
 TEST(SettingsTest, V1) {
   config::Resources r = everything();
   r.memory_swappiness = 60;
+  r.kernel_memory_tcp = 400;
   r.oom_kill_disable = true;
   r.cpu_rt_period = 1000;
   r.cpu_rt_runtime = 900;
@@ -94,6 +95,7 @@ TEST(SettingsTest, V1) {
                                           "memory.limit_in_bytes=1000",
                                           "memory.memsw.limit_in_bytes=3000",
                                           "memory.soft_limit_in_bytes=500",
+                                          "memory.kmem.tcp.limit_in_bytes=400",
                                           "memory.oom_control=1",
                                           "memory.swappiness=60",
                                           "cpu.rt_period_us=1000",
@@ -149,9 +151,13 @@ TEST(SettingsTest, WhatV2DoesNotHaveIsRefusedNotDropped) {
   r.cpu_rt_runtime = 1;
   r.oom_kill_disable = true;
   r.memory_swappiness = 5;
+  r.kernel_memory_tcp = 1;
   r.net_cls_classid = 1;
   for (const Setting& setting : v2_settings(r)) EXPECT_FALSE(setting.refusal.empty()) << setting.field;
-  EXPECT_EQ(v2_settings(r).size(), 4u);
+  EXPECT_EQ(v2_settings(r).size(), 5u);
+  r = {};
+  r.kernel_memory_tcp = -1;  // which is how things are
+  EXPECT_TRUE(v2_settings(r).empty());
 }
 
 TEST(SettingsTest, SwappinessHasARange) {

@@ -14,7 +14,9 @@ constexpr MountOption kOptions[] = {
     {"async", MountOptionKind::kFlag, true, MS_SYNCHRONOUS},
     {"atime", MountOptionKind::kFlag, true, MS_NOATIME},
     {"bind", MountOptionKind::kFlag, false, MS_BIND},
+    {"copy-symlink", MountOptionKind::kExtension, false, kExtensionCopySymlink},
     {"defaults", MountOptionKind::kNothing, false, 0},
+    {"dest-nofollow", MountOptionKind::kExtension, false, kExtensionDestinationNofollow},
     {"dev", MountOptionKind::kFlag, true, MS_NODEV},
     {"diratime", MountOptionKind::kFlag, true, MS_NODIRATIME},
     {"dirsync", MountOptionKind::kFlag, false, MS_DIRSYNC},
@@ -67,6 +69,7 @@ constexpr MountOption kOptions[] = {
     {"shared", MountOptionKind::kPropagation, false, MS_SHARED},
     {"silent", MountOptionKind::kFlag, false, MS_SILENT},
     {"slave", MountOptionKind::kPropagation, false, MS_SLAVE},
+    {"src-nofollow", MountOptionKind::kExtension, false, kExtensionSourceNofollow},
     {"strictatime", MountOptionKind::kFlag, false, MS_STRICTATIME},
     {"suid", MountOptionKind::kFlag, true, MS_NOSUID},
     {"symfollow", MountOptionKind::kFlag, true, MS_NOSYMFOLLOW},
@@ -82,13 +85,6 @@ constexpr bool is_sorted() {
 }
 static_assert(is_sorted());
 
-const MountOption* find(std::string_view name) {
-  const MountOption* end = std::end(kOptions);
-  const MountOption* option = std::lower_bound(std::begin(kOptions), end, name,
-                                               [](const MountOption& o, std::string_view n) { return o.name < n; });
-  return option != end && option->name == name ? option : nullptr;
-}
-
 // Sets or clears `value` in `set`, and remembers the contrary in `cleared`.
 void apply(const MountOption& option, uint64_t& set, uint64_t& cleared) {
   (option.clears ? set : cleared) &= ~option.value;
@@ -101,9 +97,18 @@ std::span<const MountOption> mount_options() {
   return kOptions;
 }
 
+const MountOption* find_mount_option(std::string_view name) {
+  std::string_view key = name.substr(0, name.find('='));
+  const MountOption* end = std::end(kOptions);
+  const MountOption* option = std::lower_bound(std::begin(kOptions), end, key,
+                                               [](const MountOption& o, std::string_view n) { return o.name < n; });
+  if (option == end || option->name != key) return nullptr;
+  return key == name || option->kind == MountOptionKind::kIdmap ? option : nullptr;
+}
+
 void apply_mount_options(const std::vector<std::string>& options, Mount& mount) {
   for (const std::string& name : options) {
-    const MountOption* option = find(name);
+    const MountOption* option = find_mount_option(name);
     if (option == nullptr) {
       if (!mount.data.empty()) mount.data += ',';
       mount.data += name;
@@ -119,6 +124,7 @@ void apply_mount_options(const std::vector<std::string>& options, Mount& mount) 
         mount.propagation_flags.push_back(option->value);
         break;
       case MountOptionKind::kRecursiveAttribute:
+        if (option->clears && option->value == MOUNT_ATTR_RELATIME) break;  // there is no bit to clear
         // The access times are one field of several bits: the kernel wants it cleared whole before any is set.
         if ((option->value & ~kAtimeMask) == 0) mount.rec_attr_set &= ~kAtimeMask;
         apply(*option, mount.rec_attr_set, mount.rec_attr_clear);

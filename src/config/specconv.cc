@@ -287,6 +287,7 @@ Result<Converted> from_spec(const oci::Spec& spec, const SpecconvOptions& option
     result.process = *std::move(process);
   }
   check_rootless(config, report);
+  for (const Finding& warning : report.warnings) result.warnings.push_back(warning.pointer + ": " + warning.message);
   if (!report.findings.empty()) return std::unexpected(oci::invalid("config.json", std::move(report.findings)));
   return result;
 }

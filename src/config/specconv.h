@@ -32,8 +32,9 @@ struct Converted {
   std::vector<std::string> warnings;
 };
 
-// Fails with kConfigInvalid and findings: bind mounts with filesystem options, idmapped mounts that are no bind mounts
-// or have no mappings, rootless ones, a systemd cgroupsPath of another form.
+// Fails with kConfigInvalid and findings: mounts without a type, bind mounts with filesystem options, options of mounts
+// that cannot have them, idmapped mounts that are no bind mounts or have no mappings, rootless ones, a systemd
+// cgroupsPath of another form.
 Result<Converted> from_spec(const oci::Spec& spec, const SpecconvOptions& options);
 
 // The process of `exec --process`.

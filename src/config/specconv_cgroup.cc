@@ -83,10 +83,11 @@ void convert_systemd(const oci::Spec& spec, const SpecconvOptions& options, Cgro
 void update_resources(const oci::Resources& from, Resources& to) {
   if (!from.devices.empty()) to.devices.clear();
   for (const oci::DeviceCgroup& rule : from.devices) to.devices.push_back(convert_rule(rule));
-  if (from.memory) {  // the kernel has no limits of kernel memory any more
+  if (from.memory) {  // memory.kernel is left out: Linux enforces that limit no more, on v1 either
     set(from.memory->limit, to.memory);
     set(from.memory->reservation, to.memory_reservation);
     set(from.memory->swap, to.memory_swap);
+    set(from.memory->kernel_tcp, to.kernel_memory_tcp);
     set_even_zero(from.memory->swappiness, to.memory_swappiness);
     set_even_zero(from.memory->disable_oom_killer, to.oom_kill_disable);
     set_even_zero(from.memory->use_hierarchy, to.memory_use_hierarchy);

@@ -130,7 +130,8 @@ TEST(Specconv, IdmappedMounts) {
 
 TEST(Specconv, Refuses) {
   EXPECT_EQ(findings(convert(R"(,"mounts":[{"destination":"/x","source":"/s","options":["bind","size=1k","foo"]}])")),
-            "/mounts/0/options must not have \"size=1k,foo\" with a bind mount\n");
+            "/mounts/0/options/1 must not be \"size=1k\" with a bind mount\n"
+            "/mounts/0/options/2 must not be \"foo\" with a bind mount\n");
   EXPECT_EQ(findings(convert(R"(,"linux":{"cgroupsPath":"/a"})", {.id = "a", .bundle = "/b", .systemd_cgroup = true})),
             "/linux/cgroupsPath must have the form slice:prefix:name with the systemd cgroup manager, not \"/a\"\n");
   EXPECT_EQ(findings(convert(R"(,"annotations":{"org.systemd.property.a1":"x"})",
@@ -259,8 +260,10 @@ TEST(Specconv, UpdateKeepsWhatIsAbsent) {
   Resources resources;
   resources.memory = 5;
   resources.cpu_shares = 6;
-  update_resources(oci::parse_resources(R"({"memory":{"limit":7},"unified":{"memory.high":"1"}})").value(), resources);
+  update_resources(
+      oci::parse_resources(R"({"memory":{"limit":7,"kernelTCP":8},"unified":{"memory.high":"1"}})").value(), resources);
   EXPECT_EQ(resources.memory, 7);
+  EXPECT_EQ(resources.kernel_memory_tcp, 8);
   EXPECT_EQ(resources.cpu_shares, 6u);
   EXPECT_EQ(resources.unified.at("memory.high"), "1");
 }
@@ -282,7 +285,7 @@ TEST(MountOptions, EveryOptionHasOneMeaning) {
     apply_mount_options({option.name}, mount);
     EXPECT_EQ(mount.data, "") << option.name;
   }
-  EXPECT_EQ(names.size(), 62u);
+  EXPECT_EQ(names.size(), 65u);
 }
 
 }  // namespace

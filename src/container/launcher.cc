@@ -1,10 +1,6 @@
 #include "container/launcher.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <linux/mount.h>
-#include <linux/nsfs.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -14,9 +10,9 @@
 #include <cstdio>
 
 #include "base/result.h"
+#include "container/slots.h"
 #include "init/image.h"
 #include "sys/file.h"
-#include "sys/mount.h"
 #include "sys/process.h"
 #include "sys/socket.h"
 
@@ -42,43 +38,6 @@ Result<int> init_program() {
   }();
   if (!program) return std::unexpected(program.error());
   return program->get();
-}
-
-Result<FileDescriptor> open_namespace(const char* path, uint64_t type) {
-  // O_NONBLOCK, because the path may name anything, a fifo too.
-  FileDescriptor fd = TRY(sys::open(path, O_RDONLY | O_NONBLOCK));
-  if (TRY(sys::filesystem_type(fd.get())) != NSFS_MAGIC) {
-    return base::fail(ErrorCode::kConfigInvalid, "it is not a namespace");
-  }
-  int actual = ::ioctl(fd.get(), NS_GET_NSTYPE);
-  if (actual >= 0 && static_cast<uint64_t>(actual) != type) {
-    return base::fail(ErrorCode::kConfigInvalid, "it is a namespace of another type");
-  }
-  return fd;
-}
-
-// The plan's first steps are the launcher's own.
-Result<std::vector<std::pair<uint32_t, FileDescriptor>>> open_slots(const plan::Plan& plan) {
-  std::vector<std::pair<uint32_t, FileDescriptor>> opened;
-  for (const plan::Step& step : plan.steps()) {
-    auto slot = static_cast<uint32_t>(step.args[0]);
-    const char* path = plan.string(step.args[1]);
-    const char* about = plan.string(step.about);
-    switch (step.op) {
-      case Op::kOpenDirectory:
-        opened.emplace_back(slot, TRY(sys::open(path, O_PATH | O_DIRECTORY), "{}", about));
-        break;
-      case Op::kOpenNamespace:
-        opened.emplace_back(slot, TRY(open_namespace(path, step.args[2]), "{}", about));
-        break;
-      case Op::kOpenTree:
-        opened.emplace_back(slot, TRY(sys::clone_tree(path, step.args[2] & plan::kTreeRecursive), "{}", about));
-        break;
-      default:
-        return opened;
-    }
-  }
-  return opened;
 }
 
 // What the child does between clone3(2) and execveat(2).

@@ -27,10 +27,8 @@ struct Context {
   int proc_fd = -1;      // a private procfs, see private_proc()
   int null_fd = -1;      // the container's /dev/null, verified
   int empty_fd = -1;     // an attached read-only empty directory
-  // A new mount whose options are too long for fsconfig(2): mount(2) makes it when it is attached.
-  const Step* legacy_mount = nullptr;
-  Path program;  // found by kFindProgram
-  Path home;     // "HOME=…", when the environment has none
+  Path program;          // found by kFindProgram
+  Path home;             // "HOME=…", when the environment has none
   Text<sizeof(plan::InitMessage::detail)> detail;
 
   const Step* steps() const { return reinterpret_cast<const Step*>(plan + 1); }
@@ -72,6 +70,8 @@ long private_proc(Context& c);
 // Writes to a file of the private procfs with one write(2).
 long write_proc(Context& c, const char* path, const char* text, size_t size);
 bool is_character_device(int fd, unsigned major, unsigned minor);
+// The number that makedev(3) makes, of a node.
+uint64_t device_of(const struct statx& status);
 
 // namespaces.cc
 long do_no_dumpable(Context& c, const Step& s);
@@ -86,12 +86,22 @@ long do_hostname(Context& c, const Step& s);
 long do_domainname(Context& c, const Step& s);
 long do_sysctl(Context& c, const Step& s);
 
+// new_mount.cc
+long do_new_mount(Context& c, const Step& s);
+long do_reconfigure(Context& c, const Step& s);
+
+// copy_up.cc: copies all that is in the directory `from` (O_PATH) into the one that the mount `mount` shows.
+// `keep_owner`: and the directory's own attributes.
+long copy_up(Context& c, int from, int mount, bool keep_owner);
+
 // mounts.cc
+// mount_setattr(2) on the mount at a path. args: what to set, to clear, the propagation, whether for submounts too.
+long change_mount_on(Context& c, const char* path, const uint64_t* args);
+long do_remount(Context& c, const Step& s);
 long do_change_directory(Context& c, const Step& s);
 long do_propagation(Context& c, const Step& s);
 long do_root_mount(Context& c, const Step& s);
 long do_root_directory(Context& c, const Step& s);
-long do_new_mount(Context& c, const Step& s);
 long do_clone_tree(Context& c, const Step& s);
 long do_slot_tree(Context& c, const Step& s);
 long do_mount_attributes(Context& c, const Step& s);

@@ -50,6 +50,8 @@ constexpr Entry kEntries[] = {
     {Op::kSlotTree, do_slot_tree},
     {Op::kMountAttributes, do_mount_attributes},
     {Op::kAttach, do_attach},
+    {Op::kReconfigure, do_reconfigure},
+    {Op::kRemount, do_remount},
     {Op::kMakeDirectory, do_make_directory},
     {Op::kSymlink, do_symlink},
     {Op::kMakeNode, do_make_node},
@@ -87,7 +89,7 @@ constexpr Entry kEntries[] = {
     {Op::kPlaceDescriptors, do_place_descriptors},
     {Op::kExecute, do_execute},
 };
-constexpr int kLaunchers = 5;
+constexpr int kLaunchers = 6;
 static_assert(sizeof kEntries / sizeof kEntries[0] + kLaunchers == static_cast<size_t>(Op::kCount));
 
 Handler handler_of(Op op) {

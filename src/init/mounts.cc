@@ -11,107 +11,97 @@
 namespace cella::init {
 namespace {
 
-constexpr uint32_t kTypeMask = 0170000, kTypeDirectory = 0040000;
+constexpr uint32_t kTypeMask = 0170000, kTypeDirectory = 0040000, kTypeLink = 0120000;
 constexpr uint32_t kPermissions = 07777;
-constexpr size_t kMaxConfigValue = 255;  // fsconfig(2) takes no longer string
 
-// Flags of mount(2) that belong to the superblock, and their names for fsconfig(2).
-struct SuperblockFlag {
-  uint64_t flag;
-  const char* name;
-};
-constexpr SuperblockFlag kSuperblockFlags[] = {
-    {MS_RDONLY, "ro"},     {MS_SYNCHRONOUS, "sync"},  {MS_DIRSYNC, "dirsync"},
-    {MS_MANDLOCK, "mand"}, {MS_LAZYTIME, "lazytime"},
-};
-
-// What the filesystem has to say about a failure: fsopen's context is read like a log, "e tmpfs: Bad value for 'size'".
-void read_log(Context& c, int context) {
-  char line[200];
-  long n = sys(SYS_read, context, line, sizeof line);
-  if (n <= 2) return;
-  while (n > 0 && line[n - 1] == '\n') --n;
-  c.detail.add(line + 2, static_cast<size_t>(n) - 2);
-}
-
-long configure(Context& c, int context, const Step& s) {
-  const char* source = c.string(s.args[1]);
-  long error = sys(SYS_fsconfig, context, FSCONFIG_SET_STRING, "source", source, 0);
-  if (error < 0) return error;
-  for (const SuperblockFlag& flag : kSuperblockFlags) {
-    if ((s.args[3] & flag.flag) == 0) continue;
-    error = sys(SYS_fsconfig, context, FSCONFIG_SET_FLAG, flag.name, 0, 0);
-    if (error < 0) return error;
-  }
-  const char* option = c.blob(s.args[2]);
-  for (uint32_t i = 0; i < c.range(s.args[2]).count; ++i, option += length(option) + 1) {
-    const char* value = find(option, '=');
-    Path key;
-    if (value == nullptr) {
-      error = sys(SYS_fsconfig, context, FSCONFIG_SET_FLAG, option, 0, 0);
-    } else {
-      key.add(option, static_cast<size_t>(value - option));
-      error = sys(SYS_fsconfig, context, FSCONFIG_SET_STRING, key.data, value + 1, 0);
-    }
-    if (error < 0) {
-      read_log(c, context);
-      if (c.detail.used == 0) c.detail.add("option ").add(option);
-      return error;
-    }
-  }
-  return sys(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, 0, 0, 0);
-}
-
-bool has_long_option(const Context& c, const Step& s) {
-  const char* option = c.blob(s.args[2]);
-  for (uint32_t i = 0; i < c.range(s.args[2]).count; ++i, option += length(option) + 1) {
-    if (length(option) > kMaxConfigValue) return true;
-  }
-  return false;
-}
-
-// mount(2) in the directory itself, so that no path is involved.
-long attach_legacy(Context& c, const Step& s, int target) {
-  char data[4096];
-  size_t used = 0;
-  const char* option = c.blob(s.args[2]);
-  for (uint32_t i = 0; i < c.range(s.args[2]).count; ++i, option += length(option) + 1) {
-    size_t n = length(option);
-    if (used + n + 2 > sizeof data) return -E2BIG;
-    if (used > 0) data[used++] = ',';
-    for (size_t k = 0; k < n; ++k) data[used++] = option[k];
-  }
-  data[used] = '\0';
-  long error = sys(SYS_fchdir, target);
-  if (error < 0) return error;
-  uint64_t flags =
-      s.args[3] | (s.args[4] & (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
-  if (s.args[4] & MOUNT_ATTR_NOATIME) flags |= MS_NOATIME;
-  if (s.args[4] & MOUNT_ATTR_STRICTATIME) flags |= MS_STRICTATIME;
-  if (s.args[4] & MOUNT_ATTR_NODIRATIME) flags |= MS_NODIRATIME;
-  if (s.args[4] & MOUNT_ATTR_NOSYMFOLLOW) flags |= MS_NOSYMFOLLOW;
-  return sys(SYS_mount, c.string(s.args[1]), ".", c.string(s.args[0]), flags, data);
-}
-static_assert(MOUNT_ATTR_RDONLY == MS_RDONLY && MOUNT_ATTR_NOSUID == MS_NOSUID && MOUNT_ATTR_NODEV == MS_NODEV &&
-              MOUNT_ATTR_NOEXEC == MS_NOEXEC);
-
-bool is_proc(int fd) {
+long filesystem_of(int fd) {
   struct statfs filesystem;
-  return sys(SYS_fstatfs, fd, &filesystem) == 0 && filesystem.f_type == PROC_SUPER_MAGIC;
+  long error = sys(SYS_fstatfs, fd, &filesystem);
+  return error < 0 ? error : static_cast<long>(filesystem.f_type);
 }
 
 // CVE-2019-16884, CVE-2019-19921: no mount may take the place of what is read and written as procfs, however an image's
 // links lead there.
 long check_proc(Context& c, int target, uint64_t flags) {
-  if ((flags & plan::kAttachIsProc) && !is_proc(c.mount_fd)) {
+  if ((flags & plan::kAttachIsProc) && filesystem_of(c.mount_fd) != PROC_SUPER_MAGIC) {
     c.detail.add("only a procfs may be mounted there");
     return -EINVAL;
   }
-  if ((flags & plan::kAttachInProc) == 0 && is_proc(target)) {
+  if (flags & plan::kAttachInProc) return 0;
+  long type = filesystem_of(target);
+  if (type == PROC_SUPER_MAGIC) {
     c.detail.add("the target is inside a procfs");
     return -EINVAL;
   }
+  // Links that the kernel makes may lead anywhere.
+  if ((flags & plan::kAttachNoFollow) && (type == SYSFS_MAGIC || type == DEVPTS_SUPER_MAGIC)) {
+    c.detail.add("the target is inside a sysfs or devpts");
+    return -EINVAL;
+  }
   return 0;
+}
+
+// mount_setattr(2), with the arguments that change_mount_on() has.
+long change_mount(Context& c, int mount, const uint64_t* args) {
+  mount_attr attributes = {};
+  attributes.attr_set = args[0];
+  attributes.attr_clr = args[1];
+  attributes.propagation = args[2];
+  long flags = AT_EMPTY_PATH | (args[3] != 0 ? AT_RECURSIVE : 0);
+  long error = sys(SYS_mount_setattr, mount, "", flags, &attributes, sizeof attributes);
+  // mount_namespaces(7): what a more privileged mount namespace has set stays.
+  if (error == -EPERM && args[1] != 0) c.detail.add("a flag that is to be cleared is locked");
+  return error;
+}
+
+long open_target(Context& c, const char* path, uint64_t flags, bool directory, uint32_t mode) {
+  uint64_t resolve = flags & plan::kAttachNoSymlink ? RESOLVE_NO_SYMLINKS : 0;
+  long target = flags & plan::kAttachNoFollow ? open_in_root(c, path, O_PATH | O_NOFOLLOW)
+                : directory                   ? make_directory(c, path, mode, resolve)
+                                              : make_file(c, path);
+  if (target == -ELOOP && resolve != 0) c.detail.add("the image has a symbolic link in its place");
+  return target;
+}
+
+// What a tmpfs covers, not what it would be by default (1777), decides who may write.
+long keep_mode(int target, int mount) {
+  struct statx status;
+  long error = sys(SYS_statx, target, "", AT_EMPTY_PATH, STATX_MODE, &status);
+  if (error < 0) return error;
+  long root = sys(SYS_openat, mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (root < 0) return root;
+  error = sys(SYS_fchmod, root, status.stx_mode & kPermissions);
+  sys(SYS_close, root);
+  return error;
+}
+
+// crun(1), "copy-symlink": the link that the tree is, made anew. One that is there already must lead to the same.
+long copy_link(Context& c, const char* path) {
+  Path wanted, found;
+  long n = sys(SYS_readlinkat, c.mount_fd, "", wanted.data, kPathMax - 1);
+  if (n < 0) return n;
+  wanted.data[n] = '\0';
+  const char* name = nullptr;
+  long parent = open_parent(c, path, name);
+  if (parent < 0) return parent;
+  long error = sys(SYS_symlinkat, wanted.data, parent, name);
+  if (error == -EEXIST && sys(SYS_readlinkat, parent, name, found.data, kPathMax - 1) >= 0 &&
+      equal(found.data, wanted.data)) {
+    error = 0;
+  }
+  if (error == -EEXIST) c.detail.add("the image has something else in the place of the link");
+  sys(SYS_close, parent);
+  return error;
+}
+
+// Everything that is to be as it is before the mount is seen.
+long prepare_mount(Context& c, int target, uint64_t flags) {
+  long error = check_proc(c, target, flags);
+  if (error == 0 && (flags & plan::kAttachKeepMode)) error = keep_mode(target, c.mount_fd);
+  if (error == 0 && (flags & plan::kAttachCopyUp)) {
+    error = copy_up(c, target, c.mount_fd, (flags & plan::kAttachKeepOwner) != 0);
+  }
+  return error;
 }
 
 }  // namespace
@@ -139,28 +129,12 @@ long do_root_directory(Context& c, const Step&) {
   return 0;
 }
 
-long do_new_mount(Context& c, const Step& s) {
-  close_fd(c.mount_fd);
-  c.legacy_mount = nullptr;
-  if (has_long_option(c, s)) {
-    c.legacy_mount = &s;
-    return 0;
-  }
-  long context = sys(SYS_fsopen, c.string(s.args[0]), FSOPEN_CLOEXEC);
-  if (context < 0) return context;
-  long error = configure(c, static_cast<int>(context), s);
-  if (error == 0) error = sys(SYS_fsmount, context, FSMOUNT_CLOEXEC, s.args[4]);
-  if (error < 0 && c.detail.used == 0) read_log(c, static_cast<int>(context));
-  sys(SYS_close, context);
-  if (error < 0) return error;
-  c.mount_fd = static_cast<int>(error);
-  return 0;
-}
-
 long do_clone_tree(Context& c, const Step& s) {
   close_fd(c.mount_fd);
-  long recursive = s.args[1] & plan::kTreeRecursive ? AT_RECURSIVE : 0;
-  long fd = sys(SYS_open_tree, AT_FDCWD, c.string(s.args[0]), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
+  long flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+  if (s.args[1] != 0) flags |= AT_RECURSIVE;
+  if (s.args[2] != 0) flags |= AT_SYMLINK_NOFOLLOW;
+  long fd = sys(SYS_open_tree, AT_FDCWD, c.string(s.args[0]), flags);
   if (fd < 0) return fd;
   c.mount_fd = static_cast<int>(fd);
   return 0;
@@ -174,52 +148,49 @@ long do_slot_tree(Context& c, const Step& s) {
   return 0;
 }
 
+long change_mount_on(Context& c, const char* path, const uint64_t* args) {
+  long mount = open_in_root(c, path, O_PATH);
+  if (mount < 0) return mount;
+  long error = change_mount(c, static_cast<int>(mount), args);
+  sys(SYS_close, mount);
+  return error;
+}
+
+long do_remount(Context& c, const Step& s) {
+  return change_mount_on(c, c.string(s.args[0]), s.args + 1);
+}
+
 long do_mount_attributes(Context& c, const Step& s) {
-  if (c.legacy_mount != nullptr) {
-    c.detail.add("not possible with an option of more than 255 characters");
-    return -EOPNOTSUPP;
-  }
-  mount_attr attributes = {};
-  attributes.attr_set = s.args[0];
-  attributes.attr_clr = s.args[1];
-  attributes.propagation = s.args[2];
-  return sys(SYS_mount_setattr, c.mount_fd, "", AT_EMPTY_PATH | (s.args[3] ? AT_RECURSIVE : 0), &attributes,
-             sizeof attributes);
+  return change_mount(c, c.mount_fd, s.args);
 }
 
 long do_attach(Context& c, const Step& s) {
   const char* path = c.string(s.args[0]);
   uint64_t flags = s.args[1];
-  uint64_t resolve = flags & plan::kAttachNoSymlink ? RESOLVE_NO_SYMLINKS : 0;
   bool directory = (flags & plan::kAttachFile) == 0;
-  struct statx status;
   if (flags & plan::kAttachAuto) {
+    struct statx status;
     long error = sys(SYS_statx, c.mount_fd, "", AT_EMPTY_PATH, STATX_TYPE, &status);
     if (error < 0) return error;
     directory = (status.stx_mode & kTypeMask) == kTypeDirectory;
-  }
-  long target = directory ? make_directory(c, path, static_cast<uint32_t>(s.args[2]), resolve) : make_file(c, path);
-  if (target < 0) {
-    if (target == -ELOOP && resolve != 0) c.detail.add("the image has a symbolic link in its place");
-    return target;
-  }
-  long error = check_proc(c, static_cast<int>(target), flags);
-  if (error == 0 && (flags & plan::kAttachKeepMode) && c.mount_fd >= 0 &&
-      sys(SYS_statx, target, "", AT_EMPTY_PATH, STATX_MODE, &status) == 0) {
-    // What a tmpfs covers, not what it would be by default (1777), decides who may write.
-    long root = sys(SYS_openat, c.mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (root >= 0) {
-      error = sys(SYS_fchmod, root, status.stx_mode & kPermissions);
-      sys(SYS_close, root);
+    if ((flags & plan::kAttachCopyLink) && (status.stx_mode & kTypeMask) == kTypeLink) {
+      error = copy_link(c, path);
+      close_fd(c.mount_fd);
+      return error;
     }
   }
+  long target = open_target(c, path, flags, directory, static_cast<uint32_t>(s.args[2]));
+  if (target < 0) return target;
+  long error = prepare_mount(c, static_cast<int>(target), flags);
   if (error == 0) {
-    error = c.legacy_mount != nullptr
-                ? attach_legacy(c, *c.legacy_mount, static_cast<int>(target))
-                : sys(SYS_move_mount, c.mount_fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+    error = sys(SYS_move_mount, c.mount_fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
   }
-  c.legacy_mount = nullptr;
   sys(SYS_close, target);
+  if (error == 0 && (flags & plan::kAttachAsRoot)) {
+    close_fd(c.root_fd);
+    c.root_fd = c.mount_fd;
+    c.mount_fd = -1;
+  }
   close_fd(c.mount_fd);
   return error;
 }

@@ -200,4 +200,9 @@ bool is_character_device(int fd, unsigned major, unsigned minor) {
          status.stx_rdev_minor == minor;
 }
 
+uint64_t device_of(const struct statx& status) {
+  return (uint64_t{status.stx_rdev_major & 0xfffu} << 8) | (status.stx_rdev_minor & 0xffu) |
+         (uint64_t{status.stx_rdev_minor & ~0xffu} << 12) | (uint64_t{status.stx_rdev_major & ~0xfffu} << 32);
+}
+
 }  // namespace cella::init

@@ -20,12 +20,6 @@ long clone_of(int fd, long flags) {
   return sys(SYS_open_tree, fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 }
 
-// The number that makedev(3) makes.
-uint64_t device_of(const struct statx& status) {
-  return (uint64_t{status.stx_rdev_major & 0xfffu} << 8) | (status.stx_rdev_minor & 0xffu) |
-         (uint64_t{status.stx_rdev_minor & ~0xffu} << 12) | (uint64_t{status.stx_rdev_major & ~0xfffu} << 32);
-}
-
 // `wanted`: the node that the source must be, nullptr: any.
 long bind_device(Context& c, const char* path, const char* source, const Step* wanted = nullptr) {
   long tree = sys(SYS_open_tree, AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
@@ -285,14 +279,8 @@ long do_root_attributes(Context& c, const Step& s) {
 }
 
 long do_remount_attributes(Context& c, const Step& s) {
-  long fd = open_in_root(c, c.string(s.args[0]), O_PATH);
-  if (fd < 0) return fd;
-  mount_attr attributes = {};
-  attributes.attr_set = s.args[1];
-  long error =
-      sys(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | (s.args[2] ? AT_RECURSIVE : 0), &attributes, sizeof attributes);
-  sys(SYS_close, fd);
-  return error;
+  const uint64_t change[] = {s.args[1], 0, 0, s.args[2]};
+  return change_mount_on(c, c.string(s.args[0]), change);
 }
 
 long do_mask_path(Context& c, const Step& s) {

@@ -80,7 +80,7 @@ TEST(Parse, WarnsOfWhatItIgnores) {
   auto spec = parse_spec(R"({"ociVersion":"1.0.2-dev","root":{"path":"r"},"process":{"cwd":"/","args":["sh"],
       "consoleSize":{"height":1,"width":2},"future":{}},"mounts":[{"destination":"a"}],"windows":{},
       "linux":{"personality":{"domain":"LINUX","flags":["X"]},"namespaces":[{"type":"user","path":"/p"}],
-      "uidMappings":[{"containerID":0,"hostID":0,"size":1}],"resources":{"memory":{"kernel":-1}}}})",
+      "uidMappings":[{"containerID":0,"hostID":0,"size":1}],"resources":{"memory":{"kernel":-1,"kernelTCP":-1}}}})",
                          &warnings);
   ASSERT_TRUE(spec) << findings_of(spec.error());
   std::string text;
@@ -91,7 +91,7 @@ TEST(Parse, WarnsOfWhatItIgnores) {
             "/process/consoleSize is ignored without a terminal\n"
             "/mounts/0/destination should be absolute; it is taken as relative to the root\n"
             "/linux/uidMappings should not be given: the user namespace to join has its own\n"
-            "/linux/resources/memory kernel memory limits are ignored; Linux has them no more\n"
+            "/linux/resources/memory/kernel is ignored: Linux limits kernel memory no more\n"
             "/linux/personality/flags is ignored: the specification defines no flag\n");
 }
 

@@ -40,7 +40,7 @@ void check_memory(const Memory& memory, Report& report, bool complete) {
   } else if (swap > 0 && limit <= 0 && complete) {
     report.fail_in("swap", "needs a memory limit");
   }
-  if (memory.kernel || memory.kernel_tcp) report.warn("kernel memory limits are ignored; Linux has them no more");
+  if (memory.kernel) report.warn_in("kernel", "is ignored: Linux limits kernel memory no more");
 }
 
 void check_cpu(const CPU& cpu, Report& report) {

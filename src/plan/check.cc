@@ -47,6 +47,7 @@ Result<void> check_namespaces(const config::Config& config) {
 Result<void> check_config(const config::Config& config, const Facts& facts) {
   TRY(check_supported(config));
   TRY(check_namespaces(config));
+  TRY(check_mounts(config, facts));
   if (!config.mount_label.empty() && !facts.selinux) {
     return base::fail(ErrorCode::kUnsupported,
                       "SELinux mount label \"{}\" is asked for, but SELinux is not enabled in this kernel",

@@ -1,5 +1,6 @@
 // What no plan is made for.
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 
 #include "plan/golden_cases.h"
 
@@ -57,8 +58,39 @@ TEST(NoPlan, IsMadeFor) {
        kInvalid, "hostname needs a uts namespace"},
       {[](Input& in) { in.config.time_offsets = {{"boottime", {1, 0}}}; }, kInvalid,
        "setting time offsets needs a new time namespace"},
-      {[](Input& in) { in.config.mounts[0].idmap = true; }, kUnsupported,
-       "mounting /proc: id-mapped mounts are not supported yet"},
+      {[](Input& in) { in.config.mounts[0].idmap = true; }, kInvalid,
+       "mounting /proc: only a bind mount can be id-mapped"},
+      {[](Input& in) { in.config.mounts = {idmapped("/a", "/b", {}, {{0, 1, 1}})}; }, kInvalid,
+       "mounting /b: to be id-mapped it needs maps of uids and of gids"},
+      {[](Input& in) {
+         in.config.mounts = {idmapped("/a", "/b", {{0, 1, 1}}, {{0, 1, 1}})};
+         in.config.mounts[0].idmap = false;
+       },
+       kInvalid, "mounting /b: its id maps are not asked for"},
+      {[](Input& in) {
+         in.config.mounts = {idmapped("/a", "/b", {{0, 1, 1}}, {{0, 1, 1}})};
+         in.facts.privileged = false;
+       },
+       kUnsupported, "mounting /b: id-mapped mounts need root in the host's user namespace"},
+      {[](Input& in) {
+         in.config.mounts = {idmapped("/a", "/b", {{0, 1, 1}}, {{0, 1, 1}})};
+         in.config.namespaces.add(NamespaceType::kMount, "/run/ns/mnt");
+       },
+       kUnsupported, "mounting /b: id-mapped mounts need a new mount namespace"},
+      {[](Input& in) { in.config.mounts[0].flags = MS_REC; }, kInvalid,
+       "mounting /proc: only a bind mount takes submounts along"},
+      {[](Input& in) { in.config.mounts[0].flags = uint64_t{1} << 30; }, kInvalid,
+       "mounting /proc: it has unknown flags"},
+      {[](Input& in) { in.config.mounts[0].extensions = 16; }, kInvalid, "mounting /proc: it has unknown flags"},
+      {[](Input& in) { in.config.mounts[0].extensions = config::kExtensionCopyUp; }, kInvalid,
+       "mounting /proc: tmpcopyup needs a tmpfs"},
+      {[](Input& in) { in.config.mounts[0].extensions = config::kExtensionCopySymlink; }, kInvalid,
+       "mounting /proc: copy-symlink and src-nofollow need a bind mount"},
+      {[](Input& in) {
+         in.config.mounts[0].flags = MS_REMOUNT;
+         in.config.mounts[0].extensions = config::kExtensionDestinationNofollow;
+       },
+       kInvalid, "mounting /proc: a remount has no extensions"},
       {[](Input& in) {
          in.options.init = false;
          in.process.exec_cpu_affinity = config::CPUAffinity{"3-1", ""};

@@ -63,6 +63,7 @@ std::vector<std::pair<uint32_t, NamespaceType>> open_namespaces(Builder& b) {
       b.writer.step(Op::kOpenNamespace, {slot, b.writer.string(ns.path), bit(ns.type)},
                     fmt::format("joining the {} namespace {}", config::namespace_oci_name(ns.type), ns.path));
       joins.emplace_back(slot, ns.type);
+      if (user) b.user_slot = slot;
     }
   };
   // Root of the initial user namespace may join everything, and loses that right with the user namespace; for an
@@ -119,18 +120,7 @@ void add_namespaces(Builder& b) {
   Writer& w = b.writer;
   uint32_t root_slot = open_root(b);
   auto joins = open_namespaces(b);
-  // The container's root may not be able to walk to the sources of bind mounts; and below a shared root they are to
-  // stay shared with the host's.
-  bool needed = b.has(NamespaceType::kUser) || (b.config.root_propagation & MS_SHARED) != 0;
-  if (b.facts.privileged && needed && b.is_new(NamespaceType::kMount)) {
-    for (const config::Mount& mount : b.config.mounts) {
-      if ((mount.flags & MS_BIND) == 0) continue;
-      uint32_t slot = w.slot();
-      b.tree_slots[&mount] = slot;
-      w.step(Op::kOpenTree, {slot, w.string(mount.source), mount.flags & MS_REC ? kTreeRecursive : 0},
-             fmt::format("bind mounting {} on {}", mount.source, mount.destination));
-    }
-  }
+  add_mount_sources(b);
   Ancestry ancestry = ancestry_of(b);
   b.built.clone_flags = ancestry.clone;
   b.built.forks = ancestry.forks;
@@ -232,7 +222,7 @@ void add_sync(Builder& b, SyncPoint point) {
 
 Result<Built> build_create(const config::Config& config, const config::ProcessConfig& process, const Facts& facts,
                            const StartOptions& options) {
-  Builder b{config, with_defaults(process, config), facts, options, {}, {}, {}};
+  Builder b{config, with_defaults(process, config), facts, options, {}, {}, {}, kNoSlot};
   TRY(check_options(options));
   TRY(check_config(config, facts));
   Writer& w = b.writer;
@@ -250,7 +240,7 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
   }
   add_root(b);
   if (b.has(NamespaceType::kMount)) {
-    TRY(add_mounts(b));
+    add_mounts(b);
     add_devices(b);
   }
   add_hooks(b, hooks.create_container, "createContainer", b.built.hook_state_first);
@@ -274,7 +264,7 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
 
 Result<Built> build_exec(const config::Config& config, const config::ProcessConfig& process, const Facts& facts,
                          const StartOptions& options) {
-  Builder b{config, with_defaults(process, config), facts, options, {}, {}, {}};
+  Builder b{config, with_defaults(process, config), facts, options, {}, {}, {}, kNoSlot};
   TRY(check_options(options));
   Writer& w = b.writer;
 

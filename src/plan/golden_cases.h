@@ -30,11 +30,12 @@ Input small_input();
 Input default_input();
 
 std::vector<GoldenCase> create_cases();
+std::vector<GoldenCase> mount_cases();
 std::vector<GoldenCase> exec_cases();
 
 inline std::vector<GoldenCase> all_cases() {
   std::vector<GoldenCase> cases = create_cases();
-  for (const GoldenCase& one : exec_cases()) cases.push_back(one);
+  for (const auto& more : {mount_cases(), exec_cases()}) cases.insert(cases.end(), more.begin(), more.end());
   return cases;
 }
 inline Input input_of(const GoldenCase& one) {
@@ -47,6 +48,8 @@ inline Input input_of(const GoldenCase& one) {
 config::Mount mount_of(std::string type, std::string source, std::string target, uint64_t flags = 0,
                        std::string data = {});
 config::Mount bind_of(std::string source, std::string target, uint64_t flags = 0);
+config::Mount idmapped(std::string source, std::string target, std::vector<config::IDMap> uids,
+                       std::vector<config::IDMap> gids, uint64_t flags = 0);
 SeccompBlob seccomp_of(size_t instructions);
 
 }  // namespace cella::plan

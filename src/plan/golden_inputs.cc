@@ -22,6 +22,15 @@ config::Mount bind_of(std::string source, std::string target, uint64_t flags) {
   return mount_of("bind", std::move(source), std::move(target), MS_BIND | flags);
 }
 
+config::Mount idmapped(std::string source, std::string target, std::vector<config::IDMap> uids,
+                       std::vector<config::IDMap> gids, uint64_t flags) {
+  config::Mount mount = bind_of(std::move(source), std::move(target), flags);
+  mount.idmap = true;
+  mount.uid_mappings = std::move(uids);
+  mount.gid_mappings = std::move(gids);
+  return mount;
+}
+
 SeccompBlob seccomp_of(size_t instructions) {
   SeccompBlob blob;
   blob.program.assign(instructions * sizeof(sock_filter), '\x06');

@@ -86,14 +86,17 @@ struct LauncherMessage {
 inline constexpr uint32_t kFifoFill = 4096;
 
 // Flags of kAttach.
-inline constexpr uint64_t kAttachFile = 1;       // the target is a file: create an empty one when missing
-inline constexpr uint64_t kAttachAuto = 2;       // file or directory as the tree's own root is
-inline constexpr uint64_t kAttachNoSymlink = 4;  // no component of the target may be a symbolic link
-inline constexpr uint64_t kAttachKeepMode = 8;   // the tree's root takes the permissions of an existing target
-inline constexpr uint64_t kAttachIsProc = 16;    // the mount itself must be a procfs
-inline constexpr uint64_t kAttachInProc = 32;    // the target may be inside a procfs
-// Flags of kNewMount and kCloneTree.
-inline constexpr uint64_t kTreeRecursive = 1;
+inline constexpr uint64_t kAttachFile = 1;         // the target is a file: create an empty one when missing
+inline constexpr uint64_t kAttachAuto = 2;         // file or directory as the tree's own root is
+inline constexpr uint64_t kAttachNoSymlink = 4;    // no component of the target may be a symbolic link
+inline constexpr uint64_t kAttachKeepMode = 8;     // the tree's root takes the permissions of an existing target
+inline constexpr uint64_t kAttachIsProc = 16;      // the mount itself must be a procfs
+inline constexpr uint64_t kAttachInProc = 32;      // the target may be inside a procfs
+inline constexpr uint64_t kAttachNoFollow = 64;    // the target must be there; if it is a symbolic link, itself
+inline constexpr uint64_t kAttachCopyLink = 128;   // a tree that is a symbolic link is not attached: the link is copied
+inline constexpr uint64_t kAttachCopyUp = 256;     // what the target has in it is copied into the tree
+inline constexpr uint64_t kAttachKeepOwner = 512;  // with that: the tree's root takes owner and times of the target
+inline constexpr uint64_t kAttachAsRoot = 1024;    // the target is the root: the tree takes its place
 // Bits of kNewMount's flags are MS_* that belong to the superblock.
 
 }  // namespace cella::plan

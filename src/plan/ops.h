@@ -10,15 +10,18 @@
 // `sentence` is what --dry-run prints; {name} is replaced by the argument. A part in [brackets] vanishes when all of
 // its arguments are empty: zero, "", no flag, an empty list, no slot. {name?} prints nothing, but counts for that.
 //
-// The launcher (container/launcher.h) carries out the first five; init/ the rest.
+// The launcher (container/launcher.h) carries out those up to clone; init/ the rest.
 #pragma once
 
 #define CELLA_PLAN_OPS(X)                                                                                            \
   /* The launcher's. */                                                                                              \
   X(kOpenDirectory, "open-directory", "slot:f path:s", "open the directory {path} as {slot}")                        \
   X(kOpenNamespace, "open-namespace", "slot:f path:s flags:c", "open the {flags} namespace {path} as {slot}")        \
-  X(kOpenTree, "open-tree", "slot:f path:s recursive:w",                                                             \
-    "clone the mount tree of {path}[ with submounts{recursive?}] as {slot}")                                         \
+  X(kNewUserNamespace, "new-user-namespace", "slot:f uids:l gids:l",                                                 \
+    "make a user namespace as {slot}: uids {uids}, gids {gids}")                                                     \
+  X(kOpenTree, "open-tree", "slot:f path:s recursive:w nofollow:w users:f map_recursive:w",                          \
+    "clone the mount tree of {path}[ itself{nofollow?}][ with submounts{recursive?}] as {slot}"                      \
+    "[, its ids mapped as in {users}][, and those of its submounts{map_recursive?}]")                                \
   X(kLimitInit, "limit-init", "resource:r soft:v hard:v", "limit init's {resource} to {soft}, at most {hard}")       \
   X(kClone, "clone", "flags:c", "clone init[ into new namespaces: {flags}]")                                         \
   /* Processes and namespaces. */                                                                                    \
@@ -47,12 +50,17 @@
   X(kRootDirectory, "root-directory", "", "take the working directory as the root")                                  \
   X(kNewMount, "new-mount", "type:s source:s data:l flags:m attributes:a",                                           \
     "make a {type} from {source}[ with {data}][, superblock {flags}][, attributes {attributes}]")                    \
-  X(kCloneTree, "clone-tree", "path:s recursive:w",                                                                  \
-    "clone the mount tree of the host's {path}[ with submounts{recursive?}]")                                        \
+  X(kCloneTree, "clone-tree", "path:s recursive:w nofollow:w",                                                       \
+    "clone the mount tree of the host's {path}[ itself{nofollow?}][ with submounts{recursive?}]")                    \
   X(kSlotTree, "slot-tree", "slot:f", "take the mount tree {slot}")                                                  \
   X(kMountAttributes, "mount-attributes", "set:a clear:a propagation:m recursive:w",                                 \
     "change it[ and its submounts{recursive?}]:[ set {set}][ clear {clear}][ propagation {propagation}]")            \
   X(kAttach, "attach", "target:s flags:t mode:o", "attach it to {target}[ ({flags})]")                               \
+  X(kReconfigure, "reconfigure", "path:s data:l flags:m cleared:m",                                                  \
+    "reconfigure the filesystem that is mounted on {path}[: with {data}][: set {flags}][: clear {cleared}]")         \
+  X(kRemount, "remount", "path:s set:a clear:a propagation:m recursive:w",                                           \
+    "change the mount on {path}[ and its submounts{recursive?}]:[ set {set}][ clear {clear}]"                        \
+    "[ propagation {propagation}]")                                                                                  \
   X(kMakeDirectory, "make-directory", "path:s mode:o", "make the directory {path}, mode {mode}")                     \
   X(kSymlink, "symlink", "target:s path:s", "link {path} to {target}")                                               \
   X(kMakeNode, "make-node", "path:s mode:e device:d uid:n gid:n",                                                    \

@@ -25,10 +25,10 @@ constexpr Name kCloneNames[] = {
     {CLONE_NEWIPC, "ipc"},   {CLONE_NEWUTS, "uts"}, {CLONE_NEWCGROUP, "cgroup"}, {CLONE_NEWTIME, "time"},
 };
 constexpr Name kMountNames[] = {
-    {MS_RDONLY, "ro"},     {MS_SYNCHRONOUS, "sync"},  {MS_DIRSYNC, "dirsync"},
-    {MS_MANDLOCK, "mand"}, {MS_LAZYTIME, "lazytime"}, {MS_SHARED, "shared"},
-    {MS_SLAVE, "slave"},   {MS_PRIVATE, "private"},   {MS_UNBINDABLE, "unbindable"},
-    {MS_REC, "rec"},
+    {MS_RDONLY, "ro"},     {MS_SYNCHRONOUS, "sync"},   {MS_DIRSYNC, "dirsync"},
+    {MS_MANDLOCK, "mand"}, {MS_LAZYTIME, "lazytime"},  {MS_SHARED, "shared"},
+    {MS_SLAVE, "slave"},   {MS_PRIVATE, "private"},    {MS_UNBINDABLE, "unbindable"},
+    {MS_REC, "rec"},       {MS_I_VERSION, "iversion"}, {MS_SILENT, "silent"},
 };
 // The access time is a field of its own inside: a value of it, or the whole field when it is cleared.
 constexpr Name kAttributeNames[] = {
@@ -50,6 +50,11 @@ constexpr Name kAttachNames[] = {
     {kAttachKeepMode, "keeping its mode"},
     {kAttachIsProc, "a procfs"},
     {kAttachInProc, "in a procfs"},
+    {kAttachNoFollow, "not following it"},
+    {kAttachCopyLink, "copying a symbolic link"},
+    {kAttachCopyUp, "copying up what is there"},
+    {kAttachKeepOwner, "keeping its owner"},
+    {kAttachAsRoot, "as the root"},
 };
 constexpr Name kSeccompNames[] = {
     {SECCOMP_FILTER_FLAG_TSYNC, "tsync"},

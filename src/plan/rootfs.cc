@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/result.h"
+#include "plan/mount_flags.h"
 #include "plan/parts.h"
 
 namespace cella::plan {
@@ -15,80 +16,21 @@ using config::Device;
 using config::Mount;
 using config::NamespaceType;
 
-constexpr uint64_t kNosymfollow = 256;  // MS_NOSYMFOLLOW, Linux 5.10; not in glibc 2.36
-constexpr uint64_t kAtimeBits = MS_NOATIME | MS_RELATIME | MS_STRICTATIME;
-
-struct AttributeBit {
-  uint64_t ms;
-  uint64_t attribute;
-};
-constexpr AttributeBit kAttributeBits[] = {
-    {MS_RDONLY, MOUNT_ATTR_RDONLY},         {MS_NOSUID, MOUNT_ATTR_NOSUID},
-    {MS_NODEV, MOUNT_ATTR_NODEV},           {MS_NOEXEC, MOUNT_ATTR_NOEXEC},
-    {MS_NOATIME, MOUNT_ATTR_NOATIME},       {MS_STRICTATIME, MOUNT_ATTR_STRICTATIME},
-    {MS_NODIRATIME, MOUNT_ATTR_NODIRATIME}, {kNosymfollow, MOUNT_ATTR_NOSYMFOLLOW},
-};
-
-// MS_* of mount(2) as MOUNT_ATTR_* of mount_setattr(2), Linux 5.12.
-uint64_t attributes_of(uint64_t ms_flags) {
-  uint64_t attributes = 0;
-  for (const AttributeBit& bit : kAttributeBits)
-    if (ms_flags & bit.ms) attributes |= bit.attribute;
-  return attributes;
-}
-
-// mount_setattr(2) wants the whole access-time field cleared when it is set.
-uint64_t cleared_of(const Mount& mount) {
-  uint64_t cleared = attributes_of(mount.cleared_flags);
-  if ((mount.flags | mount.cleared_flags) & kAtimeBits) cleared |= MOUNT_ATTR__ATIME;
-  return cleared;
-}
-
-// "a=1,b=\"x,y\",c" split at the commas that are outside quotes and not escaped.
-std::vector<std::string> split_options(const std::string& data) {
-  std::vector<std::string> options;
-  std::string option;
-  bool quoted = false;
-  for (size_t i = 0; i < data.size(); ++i) {
-    char c = data[i];
-    if (c == '\\' && i + 1 < data.size()) {
-      option += c;
-      option += data[++i];
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      if (!option.empty()) options.push_back(std::move(option));
-      option.clear();
-    } else {
-      option += c;
-    }
-  }
-  if (!option.empty()) options.push_back(std::move(option));
-  return options;
-}
-
-bool has_option(const std::vector<std::string>& options, std::string_view key) {
-  return std::ranges::any_of(options, [&](const std::string& option) {
-    return option.starts_with(key) && (option.size() == key.size() || option[key.size()] == '=');
-  });
-}
-
 // What the options change on a clone of an existing mount.
 void add_attributes(Builder& b, const Mount& mount, const std::string& about) {
-  uint64_t set = attributes_of(mount.flags);
-  uint64_t clear = cleared_of(mount);
-  if (set != 0 || clear != 0) b.writer.step(Op::kMountAttributes, {set, clear, 0, 0}, about);
+  auto [set, clear] = changed_attributes(mount);
+  if ((set | clear) != 0) b.writer.step(Op::kMountAttributes, {set, clear, 0, 0}, about);
 }
 
 void add_propagation(Builder& b, const Mount& mount, const std::string& about) {
   for (uint64_t flags : mount.propagation_flags) {
     b.writer.step(Op::kMountAttributes, {0, 0, flags & ~static_cast<uint64_t>(MS_REC), (flags & MS_REC) != 0}, about);
   }
-  if (mount.rec_attr_set != 0 || mount.rec_attr_clear != 0) {
-    uint64_t clear = mount.rec_attr_clear;
-    if ((mount.rec_attr_set | clear) & MOUNT_ATTR__ATIME) clear |= MOUNT_ATTR__ATIME;
-    b.writer.step(Op::kMountAttributes, {mount.rec_attr_set, clear, 0, 1}, about);
-  }
+}
+
+void add_recursive_attributes(Builder& b, const Mount& mount, const std::string& about) {
+  auto [set, clear] = recursive_attributes(mount);
+  if ((set | clear) != 0) b.writer.step(Op::kMountAttributes, {set, clear, 0, 1}, about);
 }
 
 // Files of procfs that say how much there is of the host's resources, which lxcfs and the like cover with the
@@ -111,48 +53,61 @@ uint64_t proc_flags(const std::string& target) {
   return std::ranges::find(kMayBeCovered, target) != std::end(kMayBeCovered) ? kAttachInProc : 0;
 }
 
+// What all kinds of mounts have in common.
+uint64_t attach_flags(const Mount& mount, const std::string& target) {
+  uint64_t flags = target == "/" ? kAttachAsRoot : proc_flags(target);
+  if (mount.extensions & config::kExtensionDestinationNofollow) flags |= kAttachNoFollow;
+  if (mount.extensions & config::kExtensionCopySymlink) flags |= kAttachCopyLink;
+  if (mount.extensions & config::kExtensionCopyUp) flags |= kAttachCopyUp;
+  return flags;
+}
+
 void add_bind(Builder& b, const Mount& mount, const std::string& target, uint32_t slot) {
   std::string about = fmt::format("bind mounting {} on {}", mount.source, target);
   if (slot != kNoSlot) {
     b.writer.step(Op::kSlotTree, {slot}, about);
+    // The launcher's clones hear of what the host mounts; below a private root they do not.
+    if (b.config.root_propagation & MS_PRIVATE) b.writer.step(Op::kMountAttributes, {0, 0, MS_PRIVATE, 1}, about);
   } else {
-    b.writer.step(Op::kCloneTree, {b.writer.string(mount.source), mount.flags & MS_REC ? kTreeRecursive : 0}, about);
+    b.writer.step(Op::kCloneTree, {b.writer.string(mount.source), (mount.flags & MS_REC) != 0, opens_link(mount)},
+                  about);
   }
   add_attributes(b, mount, about);
   add_propagation(b, mount, about);
-  b.writer.step(Op::kAttach, {b.writer.string(target), kAttachAuto | proc_flags(target), 0755}, about);
-}
-
-// Read-only is put on these last, because other mounts and devices are still to be made inside.
-bool read_only_late(const Mount& mount, const std::string& target) {
-  return (mount.flags & MS_RDONLY) != 0 && (mount.device == "tmpfs" || target == "/dev");
+  add_recursive_attributes(b, mount, about);
+  b.writer.step(Op::kAttach, {b.writer.string(target), kAttachAuto | attach_flags(mount, target), 0755}, about);
 }
 
 void add_new_mount(Builder& b, const Mount& mount, const std::string& target) {
-  bool late = read_only_late(mount, target);
-  uint64_t flags = late ? mount.flags & ~static_cast<uint64_t>(MS_RDONLY) : mount.flags;
+  const Mount early = before_read_only(mount, target);
   std::vector<std::string> options = split_options(mount.data);
   if (!b.config.mount_label.empty() && b.facts.selinux && (mount.device == "tmpfs" || mount.device == "mqueue")) {
     options.push_back(fmt::format("context={}", b.config.mount_label));
   }
-  std::string about = fmt::format("mounting {} on {}", mount.device, target);
   const std::string& source = mount.source.empty() ? mount.device : mount.source;
+  std::string about =
+      fmt::format("mounting {}{} on {}", mount.device, source[0] == '/' ? " from " + source : "", target);
   b.writer.step(Op::kNewMount,
                 {b.writer.string(mount.device), b.writer.string(source), b.writer.list(options),
-                 flags & (MS_RDONLY | MS_SYNCHRONOUS | MS_DIRSYNC | MS_MANDLOCK | MS_LAZYTIME), attributes_of(flags)},
+                 filesystem_flags(early.flags), new_attributes(early)},
                 about);
   add_propagation(b, mount, about);
-  uint64_t attach = proc_flags(target);
+  uint64_t attach = attach_flags(mount, target);
   // CVE-2019-16884, CVE-2023-27561: an image must not redirect these with a link.
   if (mount.device == "proc" || mount.device == "sysfs") attach |= kAttachNoSymlink;
-  if (mount.device == "tmpfs" && !has_option(options, "mode")) attach |= kAttachKeepMode;
+  if (mount.device == "tmpfs" && !has_option(options, "mode")) {
+    attach |= kAttachKeepMode;
+    if ((attach & kAttachCopyUp) != 0 && !has_option(options, "uid") && !has_option(options, "gid")) {
+      attach |= kAttachKeepOwner;
+    }
+  }
   b.writer.step(Op::kAttach, {b.writer.string(target), attach, 0755}, about);
 }
 
 // cgroup v1: a tmpfs with a directory for each hierarchy, each showing the container's own cgroup.
 void add_cgroup_v1(Builder& b, const Mount& mount, const std::string& target) {
   std::string about = fmt::format("mounting the cgroups on {}", target);
-  uint64_t attributes = attributes_of(mount.flags);
+  uint64_t attributes = new_attributes(mount);
   b.writer.step(Op::kNewMount,
                 {b.writer.string("tmpfs"), b.writer.string("tmpfs"), b.writer.list({"mode=755"}), 0,
                  attributes & ~static_cast<uint64_t>(MOUNT_ATTR_RDONLY)},
@@ -161,9 +116,10 @@ void add_cgroup_v1(Builder& b, const Mount& mount, const std::string& target) {
   b.writer.step(Op::kAttach, {b.writer.string(target), 0, 0755}, about);
   for (const CgroupMount& cgroup : b.facts.cgroup_mounts) {
     std::string path = target + "/" + cgroup.name;
-    b.writer.step(Op::kCloneTree, {b.writer.string(cgroup.host_path), 0}, about);
+    b.writer.step(Op::kCloneTree, {b.writer.string(cgroup.host_path), 0, 0}, about);
     add_attributes(b, mount, about);
     add_propagation(b, mount, about);
+    add_recursive_attributes(b, mount, about);
     b.writer.step(Op::kAttach, {b.writer.string(path), 0, 0755}, about);
     for (const std::string& alias : cgroup.aliases) {
       b.writer.step(Op::kSymlink, {b.writer.string(cgroup.name), b.writer.string(target + "/" + alias)}, about);
@@ -173,7 +129,7 @@ void add_cgroup_v1(Builder& b, const Mount& mount, const std::string& target) {
 
 void add_cgroup_v2(Builder& b, const Mount& mount, const std::string& target) {
   std::string about = fmt::format("mounting the cgroup on {}", target);
-  uint64_t attributes = attributes_of(mount.flags);
+  uint64_t attributes = new_attributes(mount);
   if (b.is_new(NamespaceType::kCgroup) && (b.facts.privileged || b.is_new(NamespaceType::kUser))) {
     b.writer.step(Op::kNewMount,
                   {b.writer.string("cgroup2"), b.writer.string("cgroup"), b.writer.list(split_options(mount.data)), 0,
@@ -183,10 +139,11 @@ void add_cgroup_v2(Builder& b, const Mount& mount, const std::string& target) {
     // Without a namespace of its own a fresh mount would show the host's tree.
     bool own = !b.facts.cgroup_mounts.empty();
     const std::string host = own ? b.facts.cgroup_mounts[0].host_path : "/sys/fs/cgroup";
-    b.writer.step(Op::kCloneTree, {b.writer.string(host), 0}, about);
+    b.writer.step(Op::kCloneTree, {b.writer.string(host), 0, 0}, about);
     add_attributes(b, mount, about);
+    add_recursive_attributes(b, mount, about);
     // CVE-2023-25809: what is not the container's own it may not write, whatever is asked for.
-    if (!own) b.writer.step(Op::kMountAttributes, {MOUNT_ATTR_RDONLY, 0, 0, 0}, about);
+    if (!own) b.writer.step(Op::kMountAttributes, {MOUNT_ATTR_RDONLY, 0}, about);
   }
   add_propagation(b, mount, about);
   b.writer.step(Op::kAttach, {b.writer.string(target), 0, 0755}, about);
@@ -216,6 +173,10 @@ Result<void> add_sysctls(Builder& b) {
 
 }  // namespace
 
+bool opens_link(const Mount& mount) {
+  return (mount.extensions & (config::kExtensionSourceNofollow | config::kExtensionCopySymlink)) != 0;
+}
+
 std::string clean_path(const std::string& path) {
   std::string clean;
   size_t start = 0;
@@ -232,17 +193,12 @@ std::string clean_path(const std::string& path) {
   return clean.empty() ? "/" : clean;
 }
 
-Result<void> add_mounts(Builder& b) {
+void add_mounts(Builder& b) {
   for (const Mount& mount : b.config.mounts) {
-    if (mount.idmap || !mount.uid_mappings.empty() || !mount.gid_mappings.empty()) {
-      return base::fail(ErrorCode::kUnsupported, "mounting {}: id-mapped mounts are not supported yet",
-                        mount.destination);
-    }
-    if (mount.extensions != 0) {
-      return base::fail(ErrorCode::kUnsupported, "mounting {}: tmpcopyup is not supported yet", mount.destination);
-    }
     std::string target = clean_path(mount.destination);
-    if (mount.flags & MS_BIND) {
+    if (mount.flags & MS_REMOUNT) {
+      add_remount(b, mount, target);
+    } else if (mount.flags & MS_BIND) {
       auto slot = b.tree_slots.find(&mount);
       add_bind(b, mount, target, slot == b.tree_slots.end() ? kNoSlot : slot->second);
     } else if (mount.device == "cgroup" || mount.device == "cgroup2") {
@@ -255,7 +211,6 @@ Result<void> add_mounts(Builder& b) {
       add_new_mount(b, mount, target);
     }
   }
-  return {};
 }
 
 void add_devices(Builder& b) {

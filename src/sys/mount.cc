@@ -9,8 +9,9 @@
 
 namespace cella::sys {
 
-SysResult<FileDescriptor> clone_tree(const char* path, bool recursive) {
-  unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
+SysResult<FileDescriptor> clone_tree(const char* path, bool recursive, bool nofollow) {
+  unsigned flags =
+      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0) | (nofollow ? AT_SYMLINK_NOFOLLOW : 0);
   long raw = ::syscall(SYS_open_tree, AT_FDCWD, path, flags);
   if (raw < 0) return std::unexpected(Errno{errno});
   FileDescriptor tree(static_cast<int>(raw));
@@ -20,6 +21,17 @@ SysResult<FileDescriptor> clone_tree(const char* path, bool recursive) {
     return std::unexpected(Errno{errno});
   }
   return tree;
+}
+
+SysResult<void> map_ids(int tree, int user_namespace, bool recursive) {
+  mount_attr attributes = {};
+  attributes.attr_set = MOUNT_ATTR_IDMAP;
+  attributes.userns_fd = static_cast<uint64_t>(user_namespace);
+  unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+  if (::syscall(SYS_mount_setattr, tree, "", flags, &attributes, sizeof attributes) < 0) {
+    return std::unexpected(Errno{errno});
+  }
+  return {};
 }
 
 }  // namespace cella::sys

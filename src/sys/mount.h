@@ -8,7 +8,12 @@
 namespace cella::sys {
 
 // A detached copy of the mount tree at a path of the host, whose mounts receive what the host mounts later but give
-// nothing back (MS_SLAVE). Needs CAP_SYS_ADMIN.
-SysResult<FileDescriptor> clone_tree(const char* path, bool recursive);
+// nothing back (MS_SLAVE). Needs CAP_SYS_ADMIN. `nofollow`: a symbolic link at the end of the path is itself cloned.
+SysResult<FileDescriptor> clone_tree(const char* path, bool recursive, bool nofollow = false);
+
+// Maps the ids of a detached mount, and of those below it when `recursive`, as those of a user namespace are mapped
+// (MOUNT_ATTR_IDMAP). EINVAL: a filesystem cannot. EPERM: a mount is mapped already, or the namespace is the initial
+// one.
+SysResult<void> map_ids(int tree, int user_namespace, bool recursive);
 
 }  // namespace cella::sys

@@ -1,5 +1,6 @@
 #include "sys/process.h"
 
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -12,6 +13,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "base/scope_exit.h"
 #include "sys/file.h"
 
 namespace cella::sys {
@@ -112,7 +114,10 @@ SignalBlock::~SignalBlock() {
   pthread_sigmask(SIG_SETMASK, &old_, nullptr);
 }
 
-SysResult<CloneResult> clone_vfork(uint64_t flags, int into_cgroup, int (*body)(void*), void* argument) {
+namespace {
+
+// See clone_vfork(). `exit_signal` 0: the child is reaped with __WALL, and by nobody else.
+SysResult<CloneResult> clone_vm(uint64_t flags, int into_cgroup, int exit_signal, int (*body)(void*), void* argument) {
   constexpr size_t kStackSize = 64 << 10;
   void* stack = ::mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   if (stack == MAP_FAILED) return last_error();
@@ -120,7 +125,7 @@ SysResult<CloneResult> clone_vfork(uint64_t flags, int into_cgroup, int (*body)(
   clone_args args = {};
   args.flags = flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
   args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
-  args.exit_signal = SIGCHLD;
+  args.exit_signal = static_cast<uint64_t>(exit_signal);
   args.stack = reinterpret_cast<uint64_t>(stack);
   args.stack_size = kStackSize;
   if (into_cgroup >= 0) {
@@ -134,6 +139,29 @@ SysResult<CloneResult> clone_vfork(uint64_t flags, int into_cgroup, int (*body)(
   result.pid = static_cast<pid_t>(pid);
   result.pidfd = FileDescriptor(pidfd);
   return result;
+}
+
+}  // namespace
+
+SysResult<CloneResult> clone_vfork(uint64_t flags, int into_cgroup, int (*body)(void*), void* argument) {
+  return clone_vm(flags, into_cgroup, SIGCHLD, body, argument);
+}
+
+// The child ends at once. Until it is reaped it still has its namespace, and nothing of it could be left behind.
+SysResult<FileDescriptor> new_user_namespace(std::string_view uid_map, std::string_view gid_map) {
+  SignalBlock block;
+  CloneResult child = TRY(clone_vm(CLONE_NEWUSER, -1, 0, [](void*) { return 0; }, nullptr));
+  base::ScopeExit reap([&] {
+    while (::waitpid(child.pid, nullptr, __WALL) < 0 && errno == EINTR) {
+    }
+  });
+  char path[40];
+  std::snprintf(path, sizeof path, "/proc/%d/uid_map", static_cast<int>(child.pid));
+  TRY(write_file(path, uid_map));
+  std::snprintf(path, sizeof path, "/proc/%d/gid_map", static_cast<int>(child.pid));
+  TRY(write_file(path, gid_map));
+  std::snprintf(path, sizeof path, "/proc/%d/ns/user", static_cast<int>(child.pid));
+  return open(path, O_RDONLY);
 }
 
 SysResult<ProcessStat> process_stat(pid_t pid) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include <cella/error.h>
 
@@ -44,6 +45,10 @@ struct CloneResult {
 // calls; it may write to the caller's variables. What it returns is the exit status. `flags` are CLONE_NEW*;
 // `into_cgroup` is a descriptor for CLONE_INTO_CGROUP, or -1. Call with all signals blocked.
 SysResult<CloneResult> clone_vfork(uint64_t flags, int into_cgroup, int (*body)(void*), void* argument);
+
+// A new user namespace with these maps, user_namespaces(7), that nobody is in. Needs the capabilities to map the ids.
+// EINVAL: a map is empty or breaks the kernel's rules.
+SysResult<FileDescriptor> new_user_namespace(std::string_view uid_map, std::string_view gid_map);
 
 // Start time of a process in clock ticks since boot (field 22 of proc_pid_stat(5)) and its state letter.
 struct ProcessStat {

@@ -126,6 +126,15 @@ def box(runtime, workdir, test_id, request, leak_check):
 
 
 @pytest.fixture
+def source(workdir):
+    """A directory of the host to be bound, with a file and a directory in it."""
+    path = workdir / "source"
+    (path / "sub").mkdir(parents=True)
+    (path / "file").write_text("from the host\n")
+    return path
+
+
+@pytest.fixture
 def holder(test_id):
     """holder("--net", …) holds new namespaces open: a process made by unshare(1) with those options."""
     made = []

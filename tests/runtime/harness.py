@@ -398,6 +398,24 @@ def parse_mounts(text):
     return mounts
 
 
+def mounts_in(container):
+    """The mounts that the container sees, from its own mountinfo; it must be one that ends at once."""
+    container.config["process"]["args"] = ["cat", "/proc/self/mountinfo"]
+    result = container.run()
+    assert result.returncode == 0, result.stderr
+    return parse_mounts(result.stdout)
+
+
+def add_mount(container, destination, type="tmpfs", source="tmpfs", options=()):
+    container.config["mounts"].append({"destination": str(destination), "type": type, "source": str(source),
+                                       "options": list(options)})
+
+
+def in_private_mounts(container, script, propagation="private"):
+    """The runtime starts in a mount namespace of its own, where the script has been run."""
+    container.prefix = ["unshare", "-m", "--propagation", propagation, "sh", "-ec", script + '\nexec "$@"', "sh"]
+
+
 def cgroup_mounts():
     """Where the controllers are mounted here: {controller: mount point}, "" is the v2 tree."""
     found = {}
@@ -508,3 +526,11 @@ def chown_tree(path, uid, gid):
     for base, dirs, files in os.walk(path):
         for name in dirs + files:
             os.chown(os.path.join(base, name), uid, gid, follow_symlinks=False)
+
+
+def map_ids(container, first=100000, count=65536):
+    """Gives the container a user namespace, and the root filesystem to its root."""
+    add_namespace(container.config, "user")
+    one = [{"containerID": 0, "hostID": first, "size": count}]
+    container.config["linux"].update(uidMappings=one, gidMappings=one)
+    chown_tree(container.bundle / "rootfs", first, first)

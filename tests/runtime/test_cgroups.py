@@ -89,6 +89,23 @@ def test_memory_swap(sleeper):
         assert value(c, "memory/memory.memsw.limit_in_bytes", None) == str(96 << 20)
 
 
+def test_memory_kernel_tcp(sleeper):
+    """Unlike memory.kernel, this limit is still there on v1."""
+    here = cgroup_mounts().get("memory")
+    if not here or not (here / "memory.kmem.tcp.limit_in_bytes").exists():
+        pytest.skip("this kernel has no limit of TCP buffers by cgroup")
+    c = sleeper(memory={"limit": 64 << 20, "kernelTCP": 32 << 20})
+    assert value(c, "memory/memory.kmem.tcp.limit_in_bytes", None) == str(32 << 20)
+
+
+def test_memory_kernel_is_named_when_it_is_ignored(box):
+    c = box("true")
+    resources(c, memory={"limit": 64 << 20, "kernel": 32 << 20})
+    result = c.run()
+    assert result.returncode == 0
+    assert "/linux/resources/memory/kernel: is ignored" in result.stderr
+
+
 def test_memory_limit_is_enforced(box):
     c = box("sh", "-c", "x=$(head -c 60000000 /dev/zero | tr '\\0' x); echo ${#x}")
     resources(c, memory={"limit": 16 << 20, "swap": 16 << 20} if (cgroup_mounts().get("memory", pathlib.Path("/")) / "memory.memsw.limit_in_bytes").exists() else {"limit": 16 << 20})
@@ -264,6 +281,23 @@ def test_sub_cgroups_made_by_the_container_are_removed(box, test_id):
             (path / "a/b").mkdir()
     assert c.delete("--force").returncode == 0
     assert not our_cgroups(test_id)
+
+
+def test_cgroup_that_a_process_was_moved_to_is_left(box, test_id):
+    """delete removes what create made, and nothing else."""
+    here = cgroup_mounts().get("pids") or cgroup_mounts()[""]
+    other = here / f"{test_id}-other"
+    other.mkdir()
+    try:
+        c = box("true")
+        c.create()
+        (other / "cgroup.procs").write_text(str(c.pid))
+        assert c.start().returncode == 0
+        c.wait_stopped()
+        assert c.delete().returncode == 0
+        assert our_cgroups(test_id) == [other]
+    finally:
+        other.rmdir()
 
 
 def test_small_memory_limit(box):

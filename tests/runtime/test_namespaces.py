@@ -5,18 +5,10 @@ import subprocess
 
 import pytest
 
-from harness import add_namespace, chown_tree, drop_namespace, has_namespace, mount_at, namespaces, wait_for
+from harness import add_namespace, chown_tree, drop_namespace, has_namespace, map_ids, mount_at, namespaces, wait_for
 
 PROC_NAME = {"pid": "pid", "network": "net", "ipc": "ipc", "uts": "uts", "mount": "mnt", "user": "user", "cgroup": "cgroup",
              "time": "time"}
-
-
-def map_ids(container, first=100000, count=65536):
-    """Gives the container a user namespace, and the root filesystem to its root."""
-    add_namespace(container.config, "user")
-    one = [{"containerID": 0, "hostID": first, "size": count}]
-    container.config["linux"].update(uidMappings=one, gidMappings=one)
-    chown_tree(container.bundle / "rootfs", first, first)
 
 
 def ns_of(pid, kind):
@@ -64,6 +56,28 @@ def test_joined_by_path(box, holder, kind, flag):
     assert ns_of(c.pid, kind) == there.id(PROC_NAME[kind])
     # and a process that comes later is there too
     assert c.sh(f"readlink /proc/self/ns/{PROC_NAME[kind]}").strip() == there.id(PROC_NAME[kind])
+
+
+def test_joined_mount_namespace(box, holder):
+    there = holder("--mount")
+    c = box("sleep", "1000")
+    add_namespace(c.config, "mount", there.ns("mnt"))
+    c.up()
+    assert ns_of(c.pid, "mount") == there.id("mnt")
+    assert c.sh("test -e /bin/busybox && echo inside") == "inside\n"
+
+
+def test_all_namespaces_are_the_callers(box):
+    """Without a mount namespace nothing can be mounted; what is left is a changed root."""
+    c = box("sleep", "1000")
+    del c.config["hostname"]
+    c.config.update(mounts=[], root={"path": "rootfs"})
+    c.config["linux"].update(namespaces=[], maskedPaths=[], readonlyPaths=[])
+    c.up()
+    for kind, name in PROC_NAME.items():
+        if has_namespace(name):
+            assert ns_of(c.pid, kind) == ns_of("self", kind)
+    assert os.readlink(f"/proc/{c.pid}/root") == str(c.bundle / "rootfs")
 
 
 def test_joined_user_namespace(box, holder):

@@ -3,38 +3,13 @@ import os
 import pathlib
 import shutil
 import stat
+import subprocess
 
 import pytest
 
-from harness import add_namespace, cgroup_mounts, mount_at, parse_mounts
+from harness import REPO, add_mount, add_namespace, cgroup_mounts, in_private_mounts, mount_at, mounts_in, parse_mounts
 
 DEVICES = {"null": "1:3", "zero": "1:5", "full": "1:7", "random": "1:8", "urandom": "1:9", "tty": "5:0"}
-
-
-def mounts_in(container):
-    """The mounts that the container sees, from its own mountinfo; it must be one that ends at once."""
-    container.config["process"]["args"] = ["cat", "/proc/self/mountinfo"]
-    result = container.run()
-    assert result.returncode == 0, result.stderr
-    return parse_mounts(result.stdout)
-
-
-def add_mount(container, destination, type="tmpfs", source="tmpfs", options=()):
-    container.config["mounts"].append({"destination": str(destination), "type": type, "source": str(source),
-                                       "options": list(options)})
-
-
-def in_private_mounts(container, script, propagation="private"):
-    """The runtime starts in a mount namespace of its own, where the script has been run."""
-    container.prefix = ["unshare", "-m", "--propagation", propagation, "sh", "-ec", script + '\nexec "$@"', "sh"]
-
-
-@pytest.fixture
-def source(workdir):
-    path = workdir / "source"
-    (path / "sub").mkdir(parents=True)
-    (path / "file").write_text("from the host\n")
-    return path
 
 
 # root
@@ -43,6 +18,14 @@ def test_the_root_is_the_bundles(box):
     c = box("cat", "/mark")
     (c.bundle / "rootfs/mark").write_text("this one\n")
     assert c.run().stdout == "this one\n"
+
+
+def test_the_root_may_be_the_bundle_itself(box):
+    c = box("test", "-e", "/config.json", rootfs=None)
+    (c.bundle / "rootfs").rmdir()
+    subprocess.run([REPO / "tools/make-rootfs", "busybox", c.bundle], check=True)
+    c.config["root"]["path"] = "."
+    assert c.run().returncode == 0
 
 
 def test_readonly_root(box):
@@ -150,14 +133,6 @@ def test_tmpfs_is_a_fresh_one(box):
     (c.bundle / "rootfs/tmp/below").write_text("")
     add_mount(c, "/tmp")
     assert c.run().stdout == "x\n"
-
-
-def test_tmpcopyup_is_refused_by_name(box):
-    """Not built yet: never ignored, because the program would see an empty directory."""
-    c = box("true")
-    add_mount(c, "/etc", options=["tmpcopyup"])
-    result = c.run()
-    assert result.returncode == 1 and "tmpcopyup is not supported yet" in result.stderr
 
 
 def test_bind(box, source):
@@ -524,6 +499,41 @@ def test_masked_directory_is_empty(box):
     c.config["linux"]["maskedPaths"] = ["/hidden"]
     result = c.run()
     assert result.stdout == "" and "Read-only file system" in result.stderr
+
+
+def test_masks_within_masks(box):
+    c = box("sh", "-c", "cat /top /outer/file /outer/inner/file; ls -A /outer")
+    root = c.bundle / "rootfs"
+    (root / "outer/inner").mkdir(parents=True)
+    paths = ["outer/inner/file", "outer/file", "top"]
+    for path in paths:
+        (root / path).write_text("secret")
+    c.config["linux"]["maskedPaths"] = ["/outer", "/top", "/outer/inner", "/outer/file", "/outer/inner/file"]
+    result = c.run()
+    assert result.stdout == ""
+    assert "can't open '/outer/file'" in result.stderr and "can't open '/outer/inner/file'" in result.stderr
+    assert [(root / path).read_text() for path in paths] == ["secret"] * 3
+
+
+DEVICE_KINDS = pytest.mark.parametrize("kind", [stat.S_IFBLK, stat.S_IFCHR, stat.S_IFIFO],
+                                       ids=["block", "character", "fifo"])
+
+
+@DEVICE_KINDS
+def test_masked_device_is_empty(box, kind):
+    c = box("sh", "-c", "wc -c </node")
+    os.mknod(c.bundle / "rootfs/node", kind | 0o666, 0)
+    c.config["linux"]["maskedPaths"] = ["/node"]
+    assert c.run().stdout == "0\n"
+
+
+@DEVICE_KINDS
+def test_readonly_path_that_is_a_device(box, kind):
+    c = box()
+    os.mknod(c.bundle / "rootfs/node", kind | 0o666, 0)
+    c.config["root"]["readonly"] = False
+    c.config["linux"]["readonlyPaths"] = ["/node"]
+    assert "ro" in mounts_in(c)["/node"].options
 
 
 def test_masked_paths_that_are_missing(box):

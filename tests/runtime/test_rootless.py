@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import AS_USER, add_namespace, drop_namespace
+from harness import AS_USER, add_mount, add_namespace, drop_namespace, in_private_mounts, mounts_in
 
 UID = 1000
 
@@ -166,3 +166,48 @@ def test_what_spec_rootless_writes_runs(rootless):
     assert result.returncode == 1 and "touch" in result.stderr, result.stderr
     user, entries = result.stdout.split()
     assert user == "0" and int(entries) > 0
+
+
+LOCKED = ["nosuid", "nodev", "noexec"]
+
+
+@pytest.mark.parametrize("options, seen", [(["bind", "ro"], {"ro", *LOCKED}), (["rbind", "rro"], {"ro", *LOCKED}),
+                                           (["bind"], set(LOCKED)), (["rbind", "nosymfollow"], {"nosymfollow", *LOCKED})],
+                         ids=lambda v: ",".join(v) if isinstance(v, list) else "")
+def test_flags_that_the_host_has_locked_are_kept(rootless, source, options, seen):
+    """A bind mount for a user namespace may become stricter, and needs not repeat what the source's mount has."""
+    c = rootless()
+    in_private_mounts(c, f"mount -t tmpfs -o {','.join(LOCKED)} t {source}")
+    c.prefix += AS_USER
+    add_mount(c, "/mnt", "bind", source, options)
+    assert mounts_in(c)["/mnt"].options & {"ro", "nosymfollow", *LOCKED} == seen
+
+
+@pytest.mark.parametrize("option", ["suid", "exec", "dev", "rsuid"])
+def test_flags_that_the_host_has_locked_cannot_go(rootless, source, option):
+    """That is said; runc does the same where an option asks for it."""
+    c = rootless("true")
+    in_private_mounts(c, f"mount -t tmpfs -o {','.join(LOCKED)} t {source}")
+    c.prefix += AS_USER
+    add_mount(c, "/mnt", "bind", source, ["rbind", option])
+    result = c.run()
+    assert result.returncode == 1
+    assert f"bind mounting {source} on /mnt: a flag that is to be cleared is locked: operation not permitted" in result.stderr
+
+
+def test_idmapped_mounts_are_refused(rootless, source):
+    c = rootless("true")
+    add_mount(c, "/mnt", "bind", source, ["bind", "idmap"])
+    result = c.run()
+    assert result.returncode == 1
+    assert f"/mounts/{len(c.config['mounts']) - 1}: must not have id mappings in a rootless container" in result.stderr
+
+
+def test_tmpcopyup(rootless):
+    c = rootless("sh", "-c", "cat /up/dir/file; stat -c %u /up/dir/file; readlink /up/link")
+    (c.rootfs / "up/dir").mkdir(parents=True)
+    (c.rootfs / "up/dir/file").write_text("copied\n")
+    (c.rootfs / "up/link").symlink_to("dir/file")
+    subprocess.run(["chown", "-hR", f"{UID}:{UID}", c.rootfs / "up"], check=True)
+    add_mount(c, "/up", options=["tmpcopyup"])
+    assert c.run().stdout == "copied\n0\ndir/file\n"

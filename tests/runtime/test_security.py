@@ -291,3 +291,47 @@ def test_state_directory_id_cannot_escape(box, workdir):
         result = c.cmd("delete", "--force", id)
         assert result.returncode != 0 or not (workdir / "escape").exists()
     assert sorted(p.name for p in workdir.iterdir() if p.name.startswith("bundle")) != []
+
+
+@pytest.mark.parametrize("option", ["copy-symlink", "dest-nofollow", "src-nofollow"])
+def test_cve_2021_30465_links_on_the_way_of_a_link_option(box, workdir, option):
+    """The options for symbolic links are about the last component; those before it lead nowhere outside the root."""
+    outside = workdir / "outside"
+    outside.mkdir()
+    (outside / "there").write_text("the host's\n")
+    (workdir / "link").symlink_to("somewhere")
+    c = box("true")
+    c.config["root"]["readonly"] = False
+    (c.rootfs / "way").symlink_to("/".join([".."] * 12) + str(outside))
+    c.config["mounts"].append({"destination": "/way/there", "type": "bind", "source": str(workdir / "link"),
+                               "options": ["bind", option]})
+    if option == "dest-nofollow":
+        (workdir / "somewhere").write_text("")
+    c.run()
+    assert (outside / "there").read_text() == "the host's\n" and len(list(outside.iterdir())) == 1
+
+
+def test_cve_2021_30465_tmpcopyup_follows_no_link(box, workdir):
+    """What a link of the image leads to on the host is not copied into the container."""
+    (workdir / "secret").write_text("the host's\n")
+    c = box("sh", "-c", "readlink /up/absolute; readlink /up/relative; cat /up/absolute /up/relative")
+    (c.rootfs / "up").mkdir()
+    (c.rootfs / "up/absolute").symlink_to(workdir / "secret")
+    (c.rootfs / "up/relative").symlink_to("/".join([".."] * 12) + str(workdir / "secret"))
+    c.config["mounts"].append({"destination": "/up", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup"]})
+    result = c.run()
+    assert len(result.stdout.splitlines()) == 2 and "the host's" not in result.stdout
+
+
+def test_cve_2021_30465_mount_by_mount2_stays_inside(box, workdir):
+    """Options that only mount(2) takes do not bring its paths back."""
+    outside = workdir / "outside"
+    outside.mkdir()
+    c = box("sh", "-c", "cat /proc/self/mountinfo")
+    c.config["root"]["readonly"] = False
+    (c.rootfs / "way").symlink_to("/".join([".."] * 12) + str(outside))
+    c.config["mounts"].append({"destination": "/way/in", "type": "tmpfs", "source": "tmpfs", "options": ["silent"]})
+    result = c.run()
+    assert result.returncode == 0, result.stderr
+    assert f"{outside}/in" in result.stdout, "made inside the root"
+    assert list(outside.iterdir()) == []
