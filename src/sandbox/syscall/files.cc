@@ -124,6 +124,7 @@ SysResult<Path> find_or_create(Task& task, int fd, const std::string& path, int 
       return create(task, parent, S_IFREG | (mode & 07777));
     }
     if (flags & O_EXCL) return fail(EEXIST);
+    if (there->inode().has_type(S_IFDIR)) return fail(EISDIR);
     if (!there->inode().has_type(S_IFLNK) || (flags & O_NOFOLLOW)) return there;
     parent = TRY(vfs::follow_parent(task, position, parent, *there, links));
   }
@@ -375,9 +376,10 @@ Outcome sys_newfstatat(Task& task, const Arguments& a) {
   return write_attributes(task, attributes_at(task, a.fd(0), a[1], flags), a[2]);
 }
 Outcome sys_statx(Task& task, const Arguments& a) {
-  constexpr int kSync = 0x6000;  // AT_STATX_SYNC_TYPE
+  constexpr int kSync = 0x6000;  // AT_STATX_SYNC_TYPE: both bits together mean nothing
   const int flags = a.integer(2);
   if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | kSync)) return fail(EINVAL);
+  if ((flags & kSync) == kSync || (a.word(3) & STATX__RESERVED)) return fail(EINVAL);
   vfs::Attributes s = TRY(attributes_at(task, a.fd(0), a[1], flags));
   struct statx result = {};
   result.stx_mask = STATX_BASIC_STATS;
@@ -416,34 +418,70 @@ Outcome sys_faccessat2(Task& task, const Arguments& a) {
   return access_at(task, a.fd(0), a[1], a.integer(2), a.integer(3));
 }
 
-Outcome sys_getdents64(Task& task, const Arguments& a) {
+namespace {
+
+// How getdents64(2) and getdents(2) lay an entry out: `size` bytes of it, header and all, in multiples of 8.
+size_t dirent64_size(size_t name) {
+  return (offsetof(dirent64, d_name) + name + 1 + 7) & ~size_t{7};
+}
+void put_dirent64(char* at, size_t size, const vfs::File::Entry& entry) {
+  dirent64 head = {};
+  head.d_ino = entry.inode;
+  head.d_off = static_cast<off_t>(entry.cookie);
+  head.d_reclen = static_cast<unsigned short>(size);
+  head.d_type = entry.type;
+  std::memcpy(at, &head, offsetof(dirent64, d_name));
+  std::memcpy(at + offsetof(dirent64, d_name), entry.name.data(), entry.name.size());
+}
+// The old one has the type behind the name, in its last byte.
+struct OldDirent {
+  uint64_t inode, offset;
+  uint16_t size;
+  char name[6];
+};
+size_t old_dirent_size(size_t name) {
+  return (offsetof(OldDirent, name) + name + 2 + 7) & ~size_t{7};
+}
+void put_old_dirent(char* at, size_t size, const vfs::File::Entry& entry) {
+  OldDirent head = {entry.inode, entry.cookie, static_cast<uint16_t>(size), {}};
+  std::memcpy(at, &head, offsetof(OldDirent, name));
+  std::memcpy(at + offsetof(OldDirent, name), entry.name.data(), entry.name.size());
+  at[size - 1] = static_cast<char>(entry.type);
+}
+
+Outcome list_directory(Task& task, const Arguments& a, size_t (*size_of)(size_t),
+                       void (*put)(char*, size_t, const vfs::File::Entry&)) {
   vfs::FilePtr file = TRY(task.files->get_for_io(a.fd(0)));
   if (!file->path.inode().has_type(S_IFDIR)) return fail(ENOTDIR);
   auto& directory = static_cast<vfs::DirectoryFile&>(*file);
+  if (directory.path.dentry->unlinked) return fail(ENOENT);
   std::vector<char> buffer;
   bool too_small = false;
-  TRY(file->read_directory(task, directory.position_, [&](const vfs::File::Entry& entry) {
-    const size_t header = offsetof(dirent64, d_name);
-    const size_t size = (header + entry.name.size() + 1 + 7) & ~size_t{7};
-    if (buffer.size() + size > a[2]) {
+  uint64_t position = directory.position_;
+  TRY(file->read_directory(task, position, [&](const vfs::File::Entry& entry) {
+    const size_t size = size_of(entry.name.size()), at = buffer.size();
+    if (at + size > a.word(2)) {
       too_small = buffer.empty();
       return false;
     }
-    const size_t at = buffer.size();
     buffer.resize(at + size);
-    dirent64 head = {};
-    head.d_ino = entry.inode;
-    head.d_off = static_cast<off_t>(entry.cookie);
-    head.d_reclen = static_cast<unsigned short>(size);
-    head.d_type = entry.type;
-    std::memcpy(&buffer[at], &head, header);
-    std::memcpy(&buffer[at + header], entry.name.data(), entry.name.size());
-    directory.position_ = entry.cookie;
+    put(&buffer[at], size, entry);
+    position = entry.cookie;
     return true;
   }));
   if (too_small) return fail(EINVAL);
   TRY(task.memory().copy_out(a[1], buffer.data(), buffer.size()));
+  directory.position_ = position;
   return buffer.size();
+}
+
+}  // namespace
+
+Outcome sys_getdents64(Task& task, const Arguments& a) {
+  return list_directory(task, a, dirent64_size, put_dirent64);
+}
+Outcome sys_getdents(Task& task, const Arguments& a) {
+  return list_directory(task, a, old_dirent_size, put_old_dirent);
 }
 
 Outcome sys_chdir(Task& task, const Arguments& a) {

@@ -12,7 +12,7 @@ namespace cella::sandbox::syscall {
   X(ftruncate) X(fallocate) X(sendfile) X(fadvise64)           X(readahead) X(sync_file_range) X(syncfs)                \
   /* files.cc: names */                                                                                               \
   X(open) X(openat) X(creat) X(stat) X(lstat) X(fstat) X(newfstatat) X(statx) X(access) X(faccessat) X(faccessat2)     \
-  X(getdents64) X(chdir) X(fchdir) X(getcwd) X(mkdir) X(mkdirat) X(rmdir) X(unlink) X(unlinkat) X(rename)              \
+  X(getdents) X(getdents64) X(chdir) X(fchdir) X(getcwd) X(mkdir) X(mkdirat) X(rmdir) X(unlink) X(unlinkat) X(rename)              \
   X(renameat) X(renameat2) X(link) X(linkat) X(symlink) X(symlinkat) X(readlink) X(readlinkat) X(mknod) X(mknodat)     \
   X(umask) X(chroot) X(truncate)                                                                                      \
   /* attributes.cc */                                                                                                 \
