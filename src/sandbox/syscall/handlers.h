@@ -38,10 +38,14 @@ namespace cella::sandbox::syscall {
   X(getuid) X(geteuid) X(getgid) X(getegid) X(getresuid) X(getresgid) X(setuid) X(setgid) X(setreuid) X(setregid)      \
   X(setresuid) X(setresgid) X(setfsuid) X(setfsgid) X(getgroups) X(setgroups) X(capget) X(capset)                     \
   /* time.cc */                                                                                                       \
-  X(clock_gettime) X(clock_getres) X(clock_nanosleep) X(nanosleep) X(gettimeofday) X(time) X(getitimer)                \
-  X(setitimer) X(alarm)                                                                                               \
+  X(clock_gettime) X(clock_getres) X(clock_nanosleep) X(nanosleep) X(gettimeofday) X(time)                             \
+  /* timers.cc */                                                                                                     \
+  X(getitimer) X(setitimer) X(alarm) X(timer_create) X(timer_settime) X(timer_gettime) X(timer_getoverrun)             \
+  X(timer_delete) X(timerfd_create) X(timerfd_settime) X(timerfd_gettime)                                             \
   /* polling.cc */                                                                                                    \
-  X(poll) X(ppoll) X(select) X(pselect6) X(eventfd) X(eventfd2)                                                       \
+  X(poll) X(ppoll) X(select) X(pselect6) X(eventfd) X(eventfd2) X(signalfd) X(signalfd4)                               \
+  /* epoll.cc */                                                                                                      \
+  X(epoll_create) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2)                           \
   /* futex.cc */                                                                                                      \
   X(futex)                                                                                                            \
   /* system.cc */                                                                                                     \
@@ -63,6 +67,9 @@ SysResult<std::string> path_from(task::Task& task, uint64_t address);
 SysResult<vfs::Path> locate(task::Task& task, int fd, uint64_t path, int flags);
 // A deadline on CLOCK_MONOTONIC from a relative timespec in user memory; kNever when the address is 0. EINVAL.
 SysResult<core::Nanoseconds> deadline_from(task::Task& task, uint64_t address);
+// The time of a clock of the task's: EINVAL.
+SysResult<core::Nanoseconds> read_clock(task::Task& task, int clock);
+bool is_valid(const timespec& t);
 // The signal mask of pselect(2) and the like, until the call's end and a handler's frame.
 SysResult<void> set_temporary_mask(task::Task& task, uint64_t address, uint64_t size);
 

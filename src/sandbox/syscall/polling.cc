@@ -1,13 +1,14 @@
-// poll(2), select(2) and their kind; eventfd(2).
+// poll(2), select(2) and their kind; eventfd(2), signalfd(2).
 #include <sys/eventfd.h>
 #include <sys/select.h>
+#include <sys/signalfd.h>
 
 #include <cerrno>
 #include <deque>
 
 #include "base/result.h"
 #include "sandbox/core/restart.h"
-#include "sandbox/fs/filesystem.h"
+#include "sandbox/fs/events.h"
 #include "sandbox/syscall/handlers.h"
 
 namespace cella::sandbox::syscall {
@@ -121,49 +122,6 @@ Outcome select_files(Task& task, int count, const uint64_t (&addresses)[3], Nano
   return bits;
 }
 
-// --- eventfd
-
-class EventFile final : public vfs::File {
- public:
-  EventFile(vfs::Path where, int open_flags, uint64_t value, bool semaphore)
-      : File(std::move(where), open_flags), value_(value), semaphore_(semaphore) {}
-  SysResult<size_t> read(vfs::Caller&, vfs::IoVector& io) override {
-    if (io.left() < sizeof value_) return fail(EINVAL);
-    if (value_ == 0) return fail(EAGAIN);
-    const uint64_t given = semaphore_ ? 1 : value_;
-    value_ -= given;
-    queue_.notify(POLLOUT | POLLWRNORM);
-    return io.put(&given, sizeof given);
-  }
-  SysResult<size_t> write(vfs::Caller&, vfs::IoVector& io) override {
-    if (io.left() < sizeof value_) return fail(EINVAL);
-    vfs::IoVector look = io;
-    uint64_t added = 0;
-    look.take(&added, sizeof added);
-    if (added == UINT64_MAX) return fail(EINVAL);
-    if (UINT64_MAX - 1 - value_ < added) return fail(EAGAIN);
-    io.skip(sizeof added);
-    value_ += added;
-    queue_.notify(POLLIN | POLLRDNORM);
-    return sizeof added;
-  }
-  uint32_t ready(vfs::Caller&) override {
-    return (value_ > 0 ? POLLIN | POLLRDNORM : 0) | (value_ < UINT64_MAX - 1 ? POLLOUT | POLLWRNORM : 0);
-  }
-  core::WaitQueue* queue() override { return &queue_; }
-
- private:
-  uint64_t value_;
-  bool semaphore_;
-  core::WaitQueue queue_;
-};
-
-class AnonymousInode final : public fs::MemoryInode {
- public:
-  using MemoryInode::MemoryInode;
-  SysResult<vfs::FilePtr> open(vfs::Caller&, const vfs::Path&, int) override { return fail(ENXIO); }
-};
-
 }  // namespace
 
 Outcome sys_poll(Task& task, const Arguments& a) {
@@ -207,16 +165,36 @@ Outcome sys_pselect6(Task& task, const Arguments& a) {
   return ready;
 }
 
+namespace {
+
+Outcome add_file(Task& task, vfs::FilePtr file, bool close_on_exec) {
+  return static_cast<uint64_t>(TRY(task.files->add(std::move(file), close_on_exec, task.group->limit(RLIMIT_NOFILE))));
+}
+
+}  // namespace
+
 Outcome sys_eventfd2(Task& task, const Arguments& a) {
   const int flags = a.integer(1);
   if (flags & ~(EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE)) return fail(EINVAL);
-  static const uint64_t kDevice = fs::new_device_number();
-  vfs::Path path = fs::anonymous_path(std::make_shared<AnonymousInode>(kDevice, 0600, 0, 0), "anon_inode:[eventfd]");
-  auto file = std::make_shared<EventFile>(path, O_RDWR | (flags & EFD_NONBLOCK), a.word(0), flags & EFD_SEMAPHORE);
-  return static_cast<uint64_t>(TRY(task.files->add(file, flags & EFD_CLOEXEC, task.group->limit(RLIMIT_NOFILE))));
+  return add_file(task, fs::make_eventfd(a.word(0), flags & EFD_SEMAPHORE, flags & EFD_NONBLOCK), flags & EFD_CLOEXEC);
 }
 Outcome sys_eventfd(Task& task, const Arguments& a) {
   return sys_eventfd2(task, {{a[0], 0, 0, 0, 0, 0}});
+}
+
+Outcome sys_signalfd4(Task& task, const Arguments& a) {
+  const int flags = a.integer(3);
+  if ((flags & ~(SFD_CLOEXEC | SFD_NONBLOCK)) || a[2] != sizeof(task::SignalSet)) return fail(EINVAL);
+  const auto mask = TRY(task.memory().read<task::SignalSet>(a[1])) & ~task::kUnblockable;
+  if (a.fd(0) == -1) {
+    return add_file(task, fs::make_signalfd(task.kernel, mask, flags & SFD_NONBLOCK), flags & SFD_CLOEXEC);
+  }
+  vfs::FilePtr file = TRY(task.files->get_for_io(a.fd(0)));
+  TRY(fs::change_signalfd(*file, mask));
+  return a[0];
+}
+Outcome sys_signalfd(Task& task, const Arguments& a) {
+  return sys_signalfd4(task, {{a[0], a[1], a[2], 0, 0, 0}});
 }
 
 }  // namespace cella::sandbox::syscall

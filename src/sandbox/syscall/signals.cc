@@ -117,8 +117,7 @@ Outcome sys_rt_sigtimedwait(Task& task, const Arguments& a) {
   const core::Nanoseconds deadline = TRY(deadline_from(task, a[2]));
   std::optional<siginfo_t> info;
   for (;;) {
-    info = task.pending.take(wanted);
-    if (!info) info = task.group->pending.take(wanted);
+    info = task.take_signal(wanted);
     if (info) break;
     // Those that are waited for count as unblocked.
     const SignalSet blocked = task.blocked;

@@ -11,8 +11,6 @@ namespace cella::sandbox::syscall {
 using core::Nanoseconds;
 using task::Task;
 
-namespace {
-
 bool is_valid(const timespec& t) {
   return t.tv_sec >= 0 && t.tv_nsec >= 0 && t.tv_nsec < core::kSecond;
 }
@@ -39,6 +37,8 @@ SysResult<Nanoseconds> read_clock(Task& task, int clock) {
       return fail(EINVAL);
   }
 }
+
+namespace {
 
 Outcome sleep_until(Task& task, Nanoseconds deadline, uint64_t remaining) {
   for (;;) {
@@ -103,54 +103,6 @@ Outcome sys_time(Task& task, const Arguments& a) {
   const Nanoseconds seconds = core::now(CLOCK_REALTIME) / core::kSecond;
   if (a[0] != 0) TRY(task.memory().write(a[0], seconds));
   return static_cast<uint64_t>(seconds);
-}
-
-// --- ITIMER_REAL
-
-namespace {
-
-Nanoseconds from_timeval(const timeval& t) {
-  return core::add_time(core::from_timespec({t.tv_sec, 0}), t.tv_usec * 1000);
-}
-timeval to_timeval(Nanoseconds t) {
-  return {t / core::kSecond, t % core::kSecond / 1000};
-}
-
-itimerval remaining(const task::ThreadGroup& group) {
-  itimerval value = {};
-  if (group.alarm != core::kNever) {
-    // A timer that is about to expire does not read as disarmed.
-    value.it_value = to_timeval(std::max<Nanoseconds>(group.alarm - core::now(), 1000));
-    value.it_interval = to_timeval(group.alarm_interval);
-  }
-  return value;
-}
-
-}  // namespace
-
-Outcome sys_getitimer(Task& task, const Arguments& a) {
-  if (a.integer(0) != ITIMER_REAL) return fail(EINVAL);
-  TRY(task.memory().write(a[1], remaining(*task.group)));
-  return 0;
-}
-Outcome sys_setitimer(Task& task, const Arguments& a) {
-  if (a.integer(0) != ITIMER_REAL) return fail(EINVAL);
-  itimerval wanted = {};
-  if (a[1] != 0) wanted = TRY(task.memory().read<itimerval>(a[1]));
-  for (const timeval& t : {wanted.it_value, wanted.it_interval})
-    if (t.tv_sec < 0 || t.tv_usec < 0 || t.tv_usec > 999'999) return fail(EINVAL);
-  const itimerval old = remaining(*task.group);
-  const Nanoseconds first = from_timeval(wanted.it_value);
-  task.kernel.set_alarm(*task.group, first == 0 ? core::kNever : core::add_time(core::now(), first),
-                        from_timeval(wanted.it_interval));
-  if (a[2] != 0) TRY(task.memory().write(a[2], old));
-  return 0;
-}
-Outcome sys_alarm(Task& task, const Arguments& a) {
-  const itimerval old = remaining(*task.group);
-  task.kernel.set_alarm(*task.group,
-                        a.word(0) == 0 ? core::kNever : core::add_time(core::now(), a.word(0) * core::kSecond), 0);
-  return static_cast<uint64_t>(old.it_value.tv_sec + (old.it_value.tv_usec >= 500'000 ? 1 : 0));
 }
 
 }  // namespace cella::sandbox::syscall

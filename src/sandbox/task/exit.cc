@@ -68,6 +68,8 @@ void tell_orphans(ThreadGroup& group) {
 void end_process(ThreadGroup& group) {
   Kernel& kernel = group.kernel;
   group.is_zombie = true;
+  group.alarm.cancel();
+  group.timers.clear();
   tell_orphans(group);
   if (group.id == 1 || &group == kernel.init.get()) {
     // Everything ends with the first process.

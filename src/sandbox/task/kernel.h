@@ -1,13 +1,13 @@
 // Kernel: what all tasks of a sandbox have in common: who there is, the platform they run on, the memory they live in.
 #pragma once
 
-#include <condition_variable>
 #include <map>
 #include <memory>
 #include <string>
 
 #include "sandbox/core/kernel_lock.h"
 #include "sandbox/core/time.h"
+#include "sandbox/core/timer.h"
 #include "sandbox/core/wait_queue.h"
 #include "sandbox/mm/memory_file.h"
 #include "sandbox/platform/platform.h"
@@ -40,6 +40,7 @@ class Kernel {
   std::unique_ptr<platform::Platform> platform;
   std::unique_ptr<mm::MemoryFile> memory;
   Dispatch dispatch;
+  core::TimerQueue timers{lock};
   FutexTable futexes;
   HostName host_name;
   std::shared_ptr<vfs::MountNamespace> mounts;
@@ -57,18 +58,14 @@ class Kernel {
   ThreadGroup* group(int pid) const;
   std::shared_ptr<ThreadGroup> init;  // adopts orphans; when it ends, everything does
 
-  // ITIMER_REAL of a process: SIGALRM at `when` (kNever: not), and every `interval` (0: once).
-  void set_alarm(ThreadGroup& group, core::Nanoseconds when, core::Nanoseconds interval);
-
+  // Notified when a signal becomes pending for anybody: signalfd(2).
+  core::WaitQueue signal_events;
   // Notified when a process ends or stops, and when the last one has gone.
   core::WaitQueue process_events;
   bool shutting_down = false;
 
  private:
-  static void* alarm_main(void* kernel);
   int last_id_ = 0;
-  bool has_alarm_thread_ = false;
-  std::condition_variable alarm_changed_;
 };
 
 }  // namespace cella::sandbox::task

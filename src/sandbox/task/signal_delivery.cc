@@ -44,20 +44,21 @@ bool Task::has_signals() const {
   return ((pending.set() | group->pending.set()) & (~blocked | kUnblockable)) != 0;
 }
 
-void ThreadGroup::send(const siginfo_t& info) {
+bool ThreadGroup::send(const siginfo_t& info) {
   const int signal = info.si_signo;
-  if (is_zombie || signal == 0) return;
+  if (is_zombie || signal == 0) return false;
   cancel_contrary(*this, signal);
   if (signal == SIGCONT || signal == SIGKILL) {
     go_on(*this);
     for (Task* task : tasks) task->interrupt();
   }
   // Process 1 gets only what it has a handler for, unless it comes from outside of the container.
-  if (id == 1 && !is_kernel(info) && info.si_pid != 0 && actions->of(signal).handler == kDefault) return;
+  if (id == 1 && !is_kernel(info) && info.si_pid != 0 && actions->of(signal).handler == kDefault) return false;
   bool blocked_somewhere = false;
   for (Task* task : tasks) blocked_somewhere |= (task->blocked & bit(signal)) != 0;
-  if (actions->ignores(signal) && !blocked_somewhere) return;
-  if (!pending.add(info)) return;
+  if (actions->ignores(signal) && !blocked_somewhere) return false;
+  if (!pending.add(info)) return false;
+  kernel.signal_events.notify(POLLIN);
   // To one who takes it now; else all look at it when they unblock it.
   for (Task* task : tasks) {
     if ((task->blocked & bit(signal)) && !(bit(signal) & kUnblockable)) {
@@ -65,8 +66,9 @@ void ThreadGroup::send(const siginfo_t& info) {
       continue;
     }
     task->interrupt();
-    if (signal != SIGKILL) return;
+    if (signal != SIGKILL) break;
   }
+  return true;
 }
 
 void ThreadGroup::exit(int wait_status) {
@@ -78,16 +80,27 @@ void ThreadGroup::exit(int wait_status) {
   for (Task* task : tasks) task->interrupt();
 }
 
-void Task::send(const siginfo_t& info) {
+bool Task::send(const siginfo_t& info) {
   const int signal = info.si_signo;
-  if (signal == 0) return;
+  if (signal == 0) return false;
   cancel_contrary(*group, signal);
   if (signal == SIGCONT || signal == SIGKILL) go_on(*group);
-  if (group->id == 1 && !is_kernel(info) && info.si_pid != 0 && group->actions->of(signal).handler == kDefault) return;
-  if (group->actions->ignores(signal) && !(blocked & bit(signal))) return;
-  if (!pending.add(info)) return;
+  if (group->id == 1 && !is_kernel(info) && info.si_pid != 0 && group->actions->of(signal).handler == kDefault) return false;
+  if (group->actions->ignores(signal) && !(blocked & bit(signal))) return false;
+  if (!pending.add(info)) return false;
+  kernel.signal_events.notify(POLLIN);
   if (blocked & bit(signal)) wake();
   interrupt();
+  return true;
+}
+
+std::optional<siginfo_t> Task::take_signal(SignalSet wanted) {
+  std::optional<siginfo_t> info = pending.take(wanted);
+  if (!info) info = group->pending.take(wanted);
+  if (info && info->si_code == SI_TIMER) {
+    if (auto timer = group->timers.find(info->si_timerid); timer != group->timers.end()) timer->second->on_taken(*info);
+  }
+  return info;
 }
 
 void Task::force_signal(const siginfo_t& info) {
@@ -145,8 +158,7 @@ bool Task::handle_signals() {
       continue;
     }
     const SignalSet wanted = ~blocked | kUnblockable;
-    std::optional<siginfo_t> info = pending.take(wanted);
-    if (!info) info = group->pending.take(wanted);
+    std::optional<siginfo_t> info = take_signal(wanted);
     if (!info) break;
     if (!deliver(*info)) return false;
   }

@@ -1,5 +1,7 @@
 #include "sandbox/task/signals.h"
 
+#include <algorithm>
+
 namespace cella::sandbox::task {
 
 bool SignalActions::ignores(int signal) const {
@@ -39,6 +41,11 @@ std::optional<siginfo_t> SignalQueue::take(SignalSet wanted) {
   }
   set_ &= ~bit(signal);
   return std::nullopt;
+}
+
+bool SignalQueue::has_timer(int id) const {
+  return std::ranges::any_of(list_,
+                             [&](const siginfo_t& info) { return info.si_code == SI_TIMER && info.si_timerid == id; });
 }
 
 void SignalQueue::remove(SignalSet signals) {

@@ -52,6 +52,8 @@ class SignalQueue {
   // The next one that is in `wanted`, taken out.
   std::optional<siginfo_t> take(SignalSet wanted);
   void remove(SignalSet signals);
+  // Is a signal of the timer with this number in it?
+  bool has_timer(int id) const;
   size_t size() const { return list_.size(); }
 
  private:

@@ -189,6 +189,7 @@ SysResult<void> Task::become(Image image) {
   group->actions = std::make_shared<SignalActions>(*group->actions);
   group->actions->reset_handlers();
   group->has_executed = true;
+  group->timers.clear();
   alternate_stack = alternate_stack_size = 0;
   alternate_stack_flags = SS_DISABLE;
   clear_child_tid = robust_list = 0;

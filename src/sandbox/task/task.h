@@ -70,8 +70,10 @@ class Task final : public vfs::Caller {
   SignalQueue pending;
   uint64_t alternate_stack = 0, alternate_stack_size = 0;
   int alternate_stack_flags = SS_DISABLE;
-  // To this thread. Ignored ones are dropped.
-  void send(const siginfo_t& info);
+  // To this thread. Ignored ones are dropped, and those that are pending already: false.
+  bool send(const siginfo_t& info);
+  // The next one in `wanted` that is pending for the thread or its process, taken out.
+  std::optional<siginfo_t> take_signal(SignalSet wanted);
   // Caused by its own instruction or system call: cannot be ignored or blocked.
   void force_signal(const siginfo_t& info);
   bool has_signals() const;

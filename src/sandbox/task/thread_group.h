@@ -5,11 +5,13 @@
 #include <sys/resource.h>
 
 #include <array>
+#include <map>
 #include <memory>
 #include <vector>
 
 #include "sandbox/core/time.h"
 #include "sandbox/core/wait_queue.h"
+#include "sandbox/task/posix_timers.h"
 #include "sandbox/task/signals.h"
 
 namespace cella::sandbox::task {
@@ -59,11 +61,12 @@ class ThreadGroup : public std::enable_shared_from_this<ThreadGroup> {
   core::Nanoseconds start_time = 0;  // CLOCK_MONOTONIC
   std::string name;                  // of the program, for looking at when it is gone
 
-  // ITIMER_REAL: when, and how often.
-  core::Nanoseconds alarm = core::kNever, alarm_interval = 0;
+  AlarmTimer alarm{*this};
+  std::map<int, std::unique_ptr<PosixTimer>> timers;  // by timer_t
 
-  // To the process: to any of its threads. Ignored ones are dropped. Without permission checks.
-  void send(const siginfo_t& info);
+  // To the process: to any of its threads. Ignored ones are dropped, and those that are pending already: false. Without
+  // permission checks.
+  bool send(const siginfo_t& info);
   // All threads are to end.
   void exit(int wait_status);
   Task* leader() const { return tasks.empty() ? nullptr : tasks.front(); }
