@@ -43,20 +43,75 @@ const Refusal kRefusals[] = {
      ENOTDIR},
     {"OpenTmpfileReadOnly", [] { return sys(SYS_open, "/tmp", O_TMPFILE | O_RDONLY, 0600); }, EINVAL},
     {"CreatBadPointer", [] { return sys(SYS_creat, kNowhere, 0644); }, EFAULT},
-    {"StatMissing", [] { struct stat s; return sys(SYS_stat, "/tmp/no/such", &s); }, ENOENT},
-    {"StatBadPath", [] { struct stat s; return sys(SYS_stat, kNowhere, &s); }, EFAULT},
+    {"StatMissing",
+     [] {
+       struct stat s;
+       return sys(SYS_stat, "/tmp/no/such", &s);
+     },
+     ENOENT},
+    {"StatBadPath",
+     [] {
+       struct stat s;
+       return sys(SYS_stat, kNowhere, &s);
+     },
+     EFAULT},
     {"StatBadBuffer", [] { return sys(SYS_stat, "/", kNowhere); }, EFAULT},
-    {"StatSlashBehindFile", [] { struct stat s; return sys(SYS_stat, "/dev/null/", &s); }, ENOTDIR},
-    {"LstatMissing", [] { struct stat s; return sys(SYS_lstat, "/nope", &s); }, ENOENT},
+    {"StatSlashBehindFile",
+     [] {
+       struct stat s;
+       return sys(SYS_stat, "/dev/null/", &s);
+     },
+     ENOTDIR},
+    {"LstatMissing",
+     [] {
+       struct stat s;
+       return sys(SYS_lstat, "/nope", &s);
+     },
+     ENOENT},
     {"LstatBadBuffer", [] { return sys(SYS_lstat, "/", kNowhere); }, EFAULT},
-    {"FstatClosed", [] { struct stat s; return sys(SYS_fstat, 999, &s); }, EBADF},
+    {"FstatClosed",
+     [] {
+       struct stat s;
+       return sys(SYS_fstat, 999, &s);
+     },
+     EBADF},
     {"FstatBadBuffer", [] { return sys(SYS_fstat, 0, kNowhere); }, EFAULT},
-    {"NewfstatatFlags", [] { struct stat s; return sys(SYS_newfstatat, AT_FDCWD, "/", &s, 0x10000); }, EINVAL},
-    {"NewfstatatClosed", [] { struct stat s; return sys(SYS_newfstatat, 999, "x", &s, 0); }, EBADF},
-    {"NewfstatatEmptyName", [] { struct stat s; return sys(SYS_newfstatat, 0, "", &s, 0); }, ENOENT},
-    {"StatxFlags", [] { char s[256]; return sys(SYS_statx, AT_FDCWD, "/", 0x10000, 0x7ff, s); }, EINVAL},
-    {"StatxSyncFlags", [] { char s[256]; return sys(SYS_statx, AT_FDCWD, "/", 0x6000, 0x7ff, s); }, EINVAL},
-    {"StatxReservedMask", [] { char s[256]; return sys(SYS_statx, AT_FDCWD, "/", 0, 0x80000000u, s); }, EINVAL},
+    {"NewfstatatFlags",
+     [] {
+       struct stat s;
+       return sys(SYS_newfstatat, AT_FDCWD, "/", &s, 0x10000);
+     },
+     EINVAL},
+    {"NewfstatatClosed",
+     [] {
+       struct stat s;
+       return sys(SYS_newfstatat, 999, "x", &s, 0);
+     },
+     EBADF},
+    {"NewfstatatEmptyName",
+     [] {
+       struct stat s;
+       return sys(SYS_newfstatat, 0, "", &s, 0);
+     },
+     ENOENT},
+    {"StatxFlags",
+     [] {
+       char s[256];
+       return sys(SYS_statx, AT_FDCWD, "/", 0x10000, 0x7ff, s);
+     },
+     EINVAL},
+    {"StatxSyncFlags",
+     [] {
+       char s[256];
+       return sys(SYS_statx, AT_FDCWD, "/", 0x6000, 0x7ff, s);
+     },
+     EINVAL},
+    {"StatxReservedMask",
+     [] {
+       char s[256];
+       return sys(SYS_statx, AT_FDCWD, "/", 0, 0x80000000u, s);
+     },
+     EINVAL},
     {"StatxBadBuffer", [] { return sys(SYS_statx, AT_FDCWD, "/", 0, 0x7ff, kNowhere); }, EFAULT},
     {"AccessMissing", [] { return sys(SYS_access, "/nope", F_OK); }, ENOENT},
     {"AccessMode", [] { return sys(SYS_access, "/", 8); }, EINVAL},
@@ -67,7 +122,12 @@ const Refusal kRefusals[] = {
     {"ChdirFile", [] { return sys(SYS_chdir, "/dev/null"); }, ENOTDIR},
     {"ChdirBadPointer", [] { return sys(SYS_chdir, kNowhere); }, EFAULT},
     {"FchdirClosed", [] { return sys(SYS_fchdir, 999); }, EBADF},
-    {"GetcwdSmall", [] { char c[1]; return sys(SYS_getcwd, c, 1); }, ERANGE},
+    {"GetcwdSmall",
+     [] {
+       char c[1];
+       return sys(SYS_getcwd, c, 1);
+     },
+     ERANGE},
     {"GetcwdBadBuffer", [] { return sys(SYS_getcwd, kNowhere, 4096); }, EFAULT},
     {"MkdirThere", [] { return sys(SYS_mkdir, "/tmp", 0755); }, EEXIST},
     {"MkdirRoot", [] { return sys(SYS_mkdir, "/", 0755); }, EEXIST},
@@ -97,9 +157,24 @@ const Refusal kRefusals[] = {
     {"SymlinkEmptyTarget", [] { return sys(SYS_symlink, "", "/tmp/x"); }, ENOENT},
     {"SymlinkThere", [] { return sys(SYS_symlink, "x", "/tmp"); }, EEXIST},
     {"SymlinkBadTarget", [] { return sys(SYS_symlink, kNowhere, "/tmp/x"); }, EFAULT},
-    {"ReadlinkNotLink", [] { char c[8]; return sys(SYS_readlink, "/tmp", c, sizeof c); }, EINVAL},
-    {"ReadlinkNoRoom", [] { char c[8]; return sys(SYS_readlink, "/proc/self", c, 0); }, EINVAL},
-    {"ReadlinkMissing", [] { char c[8]; return sys(SYS_readlink, "/nope", c, sizeof c); }, ENOENT},
+    {"ReadlinkNotLink",
+     [] {
+       char c[8];
+       return sys(SYS_readlink, "/tmp", c, sizeof c);
+     },
+     EINVAL},
+    {"ReadlinkNoRoom",
+     [] {
+       char c[8];
+       return sys(SYS_readlink, "/proc/self", c, 0);
+     },
+     EINVAL},
+    {"ReadlinkMissing",
+     [] {
+       char c[8];
+       return sys(SYS_readlink, "/nope", c, sizeof c);
+     },
+     ENOENT},
     {"MknodDirectory", [] { return sys(SYS_mknod, "/tmp/x", S_IFDIR | 0700, 0); }, EPERM},
     {"MknodType", [] { return sys(SYS_mknod, "/tmp/x", 0170000 | 0700, 0); }, EINVAL},
     {"MknodThere", [] { return sys(SYS_mknod, "/tmp", S_IFIFO | 0700, 0); }, EEXIST},
@@ -120,11 +195,31 @@ const Refusal kRefusals[] = {
     {"TruncateMissing", [] { return sys(SYS_truncate, "/nope", 0); }, ENOENT},
     {"TruncateDirectory", [] { return sys(SYS_truncate, "/tmp", 0); }, EISDIR},
     {"TruncateNegative", [] { return sys(SYS_truncate, "/tmp", -1L); }, EINVAL},
-    {"StatfsMissing", [] { struct statfs s; return sys(SYS_statfs, "/nope", &s); }, ENOENT},
+    {"StatfsMissing",
+     [] {
+       struct statfs s;
+       return sys(SYS_statfs, "/nope", &s);
+     },
+     ENOENT},
     {"StatfsBadBuffer", [] { return sys(SYS_statfs, "/", kNowhere); }, EFAULT},
-    {"FstatfsClosed", [] { struct statfs s; return sys(SYS_fstatfs, 999, &s); }, EBADF},
-    {"GetxattrMissing", [] { char c[8]; return sys(SYS_getxattr, "/nope", "user.x", c, sizeof c); }, ENOENT},
-    {"GetdentsClosed", [] { char c[512]; return sys(SYS_getdents64, 999, c, sizeof c); }, EBADF},
+    {"FstatfsClosed",
+     [] {
+       struct statfs s;
+       return sys(SYS_fstatfs, 999, &s);
+     },
+     EBADF},
+    {"GetxattrMissing",
+     [] {
+       char c[8];
+       return sys(SYS_getxattr, "/nope", "user.x", c, sizeof c);
+     },
+     ENOENT},
+    {"GetdentsClosed",
+     [] {
+       char c[512];
+       return sys(SYS_getdents64, 999, c, sizeof c);
+     },
+     EBADF},
     {"GetdentsFile",
      [] {
        char c[512];

@@ -1,5 +1,5 @@
-// Every system call with hostile arguments. What becomes of the callers does not matter; whoever made them must live on,
-// and the kernel must answer.
+// Every system call with hostile arguments. What becomes of the callers does not matter; whoever made them must live
+// on, and the kernel must answer.
 //
 // The numbers come from a fixed seed, so that a failure comes again. The callers are nobody, in namespaces of their own
 // where these can be had, and in an empty directory, so that Linux can be asked the same.
@@ -102,37 +102,33 @@ class Fuzz : public InDirectory, public testing::WithParamInterface<long> {};
 
 constexpr long kStep = 46, kEnd = 461;
 
+// Process 1 of a namespace, where there is one: what the caller leaves behind ends with it.
+int call_as_nobody(long number) {
+  pid_t worker = fork();
+  if (worker == 0) {
+    become_nobody();
+    make_calls(number, static_cast<unsigned>(number) * 7919);
+  }
+  for (int64_t end = now_ms() + 1000; now_ms() < end; sleep_ms(1)) {
+    int status;
+    if (waitpid(worker, &status, WNOHANG) == worker && !WIFSTOPPED(status)) return 0;
+  }
+  kill(worker, SIGKILL);
+  waitpid(worker, nullptr, 0);
+  return 0;
+}
+
 TEST_P(Fuzz, KernelSurvives) {
-  // A process that others are the children of can be left behind in a namespace that ends with it.
-  EXPECT_CHILD([] {
-    (void)unshare(CLONE_NEWPID);
-    for (long number = GetParam(); number < std::min(GetParam() + kStep, kEnd); ++number) {
-      if (is_left_out(number)) continue;
-      pid_t pid = fork();
-      if (pid == 0) {
-        // Process 1 of the namespace, if there is one: what it leaves behind ends with it.
-        pid_t worker = fork();
-        if (worker == 0) {
-          become_nobody();
-          make_calls(number, static_cast<unsigned>(number) * 7919);
-        }
-        for (int64_t end = now_ms() + 1000; now_ms() < end; sleep_ms(1)) {
-          int status;
-          if (waitpid(worker, &status, WNOHANG) == worker && !WIFSTOPPED(status)) _exit(0);
-        }
-        kill(worker, SIGKILL);
-        waitpid(worker, nullptr, 0);
-        _exit(0);
-      }
-      REQUIRE(pid > 0);
-      int status;
-      REQUIRE(waitpid(pid, &status, 0) == pid);
-      REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-      // One namespace is for one child, and its descendants.
+  for (long number = GetParam(); number < std::min(GetParam() + kStep, kEnd); ++number) {
+    if (is_left_out(number)) continue;
+    SCOPED_TRACE(number);
+    EXPECT_CHILD([number] {
       (void)unshare(CLONE_NEWPID);
-    }
-    return 0;
-  });
+      const int status = in_child([number] { return call_as_nobody(number); });
+      REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+      return 0;
+    });
+  }
 }
 INSTANTIATE_TEST_SUITE_P(Calls, Fuzz, testing::Range(0L, kEnd, kStep),
                          [](const testing::TestParamInfo<long>& one) { return "From" + std::to_string(one.param); });

@@ -1,7 +1,8 @@
-// What the guest programs share. Each of them tests one family of system calls, runs as root, must pass on Linux, and is
-// then run unchanged in the sandbox: a difference is a bug of the sandbox.
+// What the guest programs share. Each of them tests one family of system calls, runs as root, must pass on Linux, and
+// is then run unchanged in the sandbox: a difference is a bug of the sandbox.
 //
-// A program keeps to a directory of its own in /tmp and to processes of its own; it changes nothing else of the machine.
+// A program keeps to a directory of its own in /tmp and to processes of its own; it changes nothing else of the
+// machine.
 #pragma once
 
 #include <fcntl.h>
@@ -37,14 +38,14 @@ inline void PrintTo(const Refusal& refusal, std::ostream* out) {
 class Refused : public testing::TestWithParam<Refusal> {};
 
 // One case a line of `table`, in the suite `Family/Refused`. To be used once in a program, beside other tests.
-#define REFUSALS(Family, table)                                                                              \
-  TEST_P(Refused, WithErrno) {                                                                               \
-    errno = 0;                                                                                               \
-    const long result = GetParam().call();                                                                   \
-    EXPECT_EQ(result, -1);                                                                                   \
-    EXPECT_STREQ(strerrorname_np(errno), strerrorname_np(GetParam().error));                                 \
-  }                                                                                                          \
-  INSTANTIATE_TEST_SUITE_P(Family, Refused, testing::ValuesIn(table),                                        \
+#define REFUSALS(Family, table)                                              \
+  TEST_P(Refused, WithErrno) {                                               \
+    errno = 0;                                                               \
+    const long result = GetParam().call();                                   \
+    EXPECT_EQ(result, -1);                                                   \
+    EXPECT_STREQ(strerrorname_np(errno), strerrorname_np(GetParam().error)); \
+  }                                                                          \
+  INSTANTIATE_TEST_SUITE_P(Family, Refused, testing::ValuesIn(table),        \
                            [](const testing::TestParamInfo<Refusal>& one) { return one.param.name; })
 
 // The system call itself, not what the C library makes of it.
@@ -96,10 +97,10 @@ int in_child(What what) {
   return status;
 }
 // Did it return 0?
-#define EXPECT_CHILD(...)                                                        \
-  do {                                                                           \
-    int child_status = in_child(__VA_ARGS__);                                    \
-    EXPECT_TRUE(WIFEXITED(child_status)) << "status " << child_status;           \
+#define EXPECT_CHILD(...)                                                         \
+  do {                                                                            \
+    int child_status = in_child(__VA_ARGS__);                                     \
+    EXPECT_TRUE(WIFEXITED(child_status)) << "status " << child_status;            \
     EXPECT_EQ(WEXITSTATUS(child_status), 0) << "the line of the child's problem"; \
   } while (false)
 // In a child: ends it with the number of the line where something was not so.

@@ -34,24 +34,90 @@ long with_pipe(Call call) {
 }
 
 const Refusal kRefusals[] = {
-    {"ReadClosed", [] { char c; return sys(SYS_read, 999, &c, 1); }, EBADF},
-    {"ReadNegative", [] { char c; return sys(SYS_read, -1, &c, 1); }, EBADF},
-    {"ReadWriteOnly", [] { return with("/dev/null", O_WRONLY, [](int fd) { char c; return sys(SYS_read, fd, &c, 1); }); }, EBADF},
-    {"ReadDirectory", [] { return with("/tmp", O_RDONLY, [](int fd) { char c; return sys(SYS_read, fd, &c, 1); }); }, EISDIR},
-    {"ReadBadPointer", [] { return with("/dev/zero", O_RDONLY, [](int fd) { return sys(SYS_read, fd, kNowhere, 1); }); }, EFAULT},
-    {"ReadKernelPointer", [] { return with("/dev/zero", O_RDONLY, [](int fd) { return sys(SYS_read, fd, kKernel, 1); }); }, EFAULT},
-    {"ReadEmptyPipe", [] { return with_pipe([](int r, int) { char c; return sys(SYS_read, r, &c, 1); }); }, EAGAIN},
+    {"ReadClosed",
+     [] {
+       char c;
+       return sys(SYS_read, 999, &c, 1);
+     },
+     EBADF},
+    {"ReadNegative",
+     [] {
+       char c;
+       return sys(SYS_read, -1, &c, 1);
+     },
+     EBADF},
+    {"ReadWriteOnly",
+     [] {
+       return with("/dev/null", O_WRONLY, [](int fd) {
+         char c;
+         return sys(SYS_read, fd, &c, 1);
+       });
+     },
+     EBADF},
+    {"ReadDirectory",
+     [] {
+       return with("/tmp", O_RDONLY, [](int fd) {
+         char c;
+         return sys(SYS_read, fd, &c, 1);
+       });
+     },
+     EISDIR},
+    {"ReadBadPointer",
+     [] { return with("/dev/zero", O_RDONLY, [](int fd) { return sys(SYS_read, fd, kNowhere, 1); }); }, EFAULT},
+    {"ReadKernelPointer",
+     [] { return with("/dev/zero", O_RDONLY, [](int fd) { return sys(SYS_read, fd, kKernel, 1); }); }, EFAULT},
+    {"ReadEmptyPipe",
+     [] {
+       return with_pipe([](int r, int) {
+         char c;
+         return sys(SYS_read, r, &c, 1);
+       });
+     },
+     EAGAIN},
     {"WriteClosed", [] { return sys(SYS_write, 999, "x", 1); }, EBADF},
-    {"WriteReadOnly", [] { return with("/dev/null", O_RDONLY, [](int fd) { return sys(SYS_write, fd, "x", 1); }); }, EBADF},
+    {"WriteReadOnly", [] { return with("/dev/null", O_RDONLY, [](int fd) { return sys(SYS_write, fd, "x", 1); }); },
+     EBADF},
     {"WriteBadPointer", [] { return with_pipe([](int, int w) { return sys(SYS_write, w, kNowhere, 1); }); }, EFAULT},
-    {"WriteFull", [] { return with("/dev/full", O_WRONLY, [](int fd) { return sys(SYS_write, fd, "x", 1); }); }, ENOSPC},
-    {"ReadvTooMany", [] { iovec v[1]; return with("/dev/zero", O_RDONLY, [&](int fd) { return sys(SYS_readv, fd, v, 1025); }); }, EINVAL},
-    {"ReadvNegativeLength", [] { iovec v = {nullptr, SIZE_MAX}; return with("/dev/zero", O_RDONLY, [&](int fd) { return sys(SYS_readv, fd, &v, 1); }); }, EINVAL},
-    {"ReadvBadVector", [] { return with("/dev/zero", O_RDONLY, [](int fd) { return sys(SYS_readv, fd, kNowhere, 1); }); }, EFAULT},
-    {"PreadPipe", [] { return with_pipe([](int r, int) { char c; return sys(SYS_pread64, r, &c, 1, 0L); }); }, ESPIPE},
-    {"PreadNegative", [] { return with("/dev/zero", O_RDONLY, [](int fd) { char c; return sys(SYS_pread64, fd, &c, 1, -1L); }); }, EINVAL},
+    {"WriteFull", [] { return with("/dev/full", O_WRONLY, [](int fd) { return sys(SYS_write, fd, "x", 1); }); },
+     ENOSPC},
+    {"ReadvTooMany",
+     [] {
+       iovec v[1];
+       return with("/dev/zero", O_RDONLY, [&](int fd) { return sys(SYS_readv, fd, v, 1025); });
+     },
+     EINVAL},
+    {"ReadvNegativeLength",
+     [] {
+       iovec v = {nullptr, SIZE_MAX};
+       return with("/dev/zero", O_RDONLY, [&](int fd) { return sys(SYS_readv, fd, &v, 1); });
+     },
+     EINVAL},
+    {"ReadvBadVector",
+     [] { return with("/dev/zero", O_RDONLY, [](int fd) { return sys(SYS_readv, fd, kNowhere, 1); }); }, EFAULT},
+    {"PreadPipe",
+     [] {
+       return with_pipe([](int r, int) {
+         char c;
+         return sys(SYS_pread64, r, &c, 1, 0L);
+       });
+     },
+     ESPIPE},
+    {"PreadNegative",
+     [] {
+       return with("/dev/zero", O_RDONLY, [](int fd) {
+         char c;
+         return sys(SYS_pread64, fd, &c, 1, -1L);
+       });
+     },
+     EINVAL},
     {"PwritePipe", [] { return with_pipe([](int, int w) { return sys(SYS_pwrite64, w, "x", 1, 0L); }); }, ESPIPE},
-    {"Preadv2Flags", [] { iovec v = {}; return with("/tmp", O_TMPFILE | O_RDWR, [&](int fd) { return sys(SYS_preadv2, fd, &v, 1, 0L, 0L, 0x40000000); }); }, EOPNOTSUPP},
+    {"Preadv2Flags",
+     [] {
+       char c;
+       iovec v = {&c, 1};
+       return with("/tmp", O_TMPFILE | O_RDWR, [&](int fd) { return sys(SYS_preadv2, fd, &v, 1, 0L, 0L, 0x40000000); });
+     },
+     EOPNOTSUPP},
     {"LseekClosed", [] { return sys(SYS_lseek, 999, 0L, SEEK_SET); }, EBADF},
     {"LseekPipe", [] { return with_pipe([](int r, int) { return sys(SYS_lseek, r, 0L, SEEK_SET); }); }, ESPIPE},
     {"CloseClosed", [] { return sys(SYS_close, 999); }, EBADF},
@@ -66,22 +132,43 @@ const Refusal kRefusals[] = {
     {"FcntlClosed", [] { return sys(SYS_fcntl, 999, F_GETFD); }, EBADF},
     {"FcntlCommand", [] { return sys(SYS_fcntl, 0, 9999); }, EINVAL},
     {"FcntlDupTooHigh", [] { return sys(SYS_fcntl, 0, F_DUPFD, 1 << 30); }, EINVAL},
-    {"FcntlPipeSizeOfFile", [] { return with("/tmp", O_TMPFILE | O_RDWR, [](int fd) { return sys(SYS_fcntl, fd, F_GETPIPE_SZ); }); }, EBADF},
+    {"FcntlPipeSizeOfFile",
+     [] { return with("/tmp", O_TMPFILE | O_RDWR, [](int fd) { return sys(SYS_fcntl, fd, F_GETPIPE_SZ); }); }, EBADF},
     {"PipeBadPointer", [] { return sys(SYS_pipe, kNowhere); }, EFAULT},
-    {"Pipe2Flags", [] { int fds[2]; return sys(SYS_pipe2, fds, 1); }, EINVAL},
+    {"Pipe2Flags",
+     [] {
+       int fds[2];
+       return sys(SYS_pipe2, fds, 1);
+     },
+     EINVAL},
     {"IoctlClosed", [] { return sys(SYS_ioctl, 999, 0, 0); }, EBADF},
-    {"IoctlNotTerminal", [] { char c[64]; return with("/dev/null", O_RDONLY, [&](int fd) { return sys(SYS_ioctl, fd, 0x5401, c); }); }, ENOTTY},
+    {"IoctlNotTerminal",
+     [] {
+       char c[64];
+       return with("/dev/null", O_RDONLY, [&](int fd) { return sys(SYS_ioctl, fd, 0x5401, c); });
+     },
+     ENOTTY},
     {"FsyncClosed", [] { return sys(SYS_fsync, 999); }, EBADF},
     {"FsyncPipe", [] { return with_pipe([](int r, int) { return sys(SYS_fsync, r); }); }, EINVAL},
-    {"FtruncateNegative", [] { return with("/tmp", O_TMPFILE | O_RDWR, [](int fd) { return sys(SYS_ftruncate, fd, -1L); }); }, EINVAL},
-    {"FtruncateReadOnly", [] { return with("/tmp", O_RDONLY, [](int fd) { return sys(SYS_ftruncate, fd, 0L); }); }, EINVAL},
-    {"FallocateNothing", [] { return with("/tmp", O_TMPFILE | O_RDWR, [](int fd) { return sys(SYS_fallocate, fd, 0, 0L, 0L); }); }, EINVAL},
+    {"FtruncateNegative",
+     [] { return with("/tmp", O_TMPFILE | O_RDWR, [](int fd) { return sys(SYS_ftruncate, fd, -1L); }); }, EINVAL},
+    {"FtruncateReadOnly", [] { return with("/tmp", O_RDONLY, [](int fd) { return sys(SYS_ftruncate, fd, 0L); }); },
+     EINVAL},
+    {"FallocateNothing",
+     [] { return with("/tmp", O_TMPFILE | O_RDWR, [](int fd) { return sys(SYS_fallocate, fd, 0, 0L, 0L); }); }, EINVAL},
     {"FallocatePipe", [] { return with_pipe([](int, int w) { return sys(SYS_fallocate, w, 0, 0L, 1L); }); }, ESPIPE},
     {"SendfileClosed", [] { return sys(SYS_sendfile, 999, 998, nullptr, 1L); }, EBADF},
-    {"FadviseAdvice", [] { return with("/tmp", O_TMPFILE | O_RDWR, [](int fd) { return sys(SYS_fadvise64, fd, 0L, 0L, 77); }); }, EINVAL},
+    {"FadviseAdvice",
+     [] { return with("/tmp", O_TMPFILE | O_RDWR, [](int fd) { return sys(SYS_fadvise64, fd, 0L, 0L, 77); }); },
+     EINVAL},
     {"FadvisePipe", [] { return with_pipe([](int r, int) { return sys(SYS_fadvise64, r, 0L, 0L, 0); }); }, ESPIPE},
     {"MemfdFlags", [] { return sys(SYS_memfd_create, "x", 0x8000u); }, EINVAL},
-    {"MemfdLongName", [] { static const std::string name(250, 'x'); return sys(SYS_memfd_create, name.c_str(), 0u); }, EINVAL},
+    {"MemfdLongName",
+     [] {
+       static const std::string name(250, 'x');
+       return sys(SYS_memfd_create, name.c_str(), 0u);
+     },
+     EINVAL},
     {"MemfdBadPointer", [] { return sys(SYS_memfd_create, kNowhere, 0u); }, EFAULT},
 };
 REFUSALS(Io, kRefusals);
@@ -120,7 +207,8 @@ TEST_F(Io, PartlyBadBufferMovesTheGoodPart) {
   int fd = open("/dev/zero", O_RDONLY);
   const long page = sysconf(_SC_PAGESIZE);
   const auto size = static_cast<size_t>(page);
-  char* memory = static_cast<char*>(mmap(nullptr, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  char* memory =
+      static_cast<char*>(mmap(nullptr, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   ASSERT_EQ(munmap(memory + page, size), 0);
   EXPECT_EQ(read(fd, memory + page - 10, 20), 10);
   munmap(memory, size);

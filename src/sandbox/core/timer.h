@@ -1,5 +1,5 @@
-// TimerQueue: calls Timers when their time has come, from a host thread of its own. For what happens while nobody waits:
-// a sleeping task has its deadline in Task::sleep.
+// TimerQueue: calls Timers when their time has come, from a host thread of its own. For what happens while nobody
+// waits: a sleeping task has its deadline in Task::sleep.
 //
 // All of it is used with the kernel lock held, and Timer::on_expiry is called with it.
 #pragma once

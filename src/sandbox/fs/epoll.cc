@@ -67,8 +67,7 @@ SysResult<void> Epoll::add(vfs::Caller& caller, int fd, const vfs::FilePtr& file
   if (file->queue() == nullptr) return fail(EPERM);
   const bool nested = is_event_file(*file, kName);
   if (event.events & EPOLLEXCLUSIVE) {
-    constexpr uint32_t kAllowed =
-        EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
+    constexpr uint32_t kAllowed = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
     if (nested || (event.events & ~kAllowed)) return fail(EINVAL);
   }
   if (find(fd, file) != items_.end()) return fail(EEXIST);

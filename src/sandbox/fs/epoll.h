@@ -26,6 +26,7 @@ class Epoll final : public vfs::File {
   // Up to `most` that are ready, without waiting.
   std::vector<epoll_event> collect(vfs::Caller& caller, size_t most);
 
+  SysResult<uint64_t> seek(vfs::Caller&, int64_t, int) override { return 0; }
   uint32_t ready(vfs::Caller& caller) override;
   core::WaitQueue* queue() override { return &queue_; }
 

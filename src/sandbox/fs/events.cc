@@ -26,10 +26,10 @@ class AnonymousInode final : public MemoryInode {
   long magic() const override { return 0x09041934; }  // ANON_INODE_FS_MAGIC
 };
 
-class EventFile final : public vfs::File {
+class EventFile final : public EventLikeFile {
  public:
   EventFile(int open_flags, uint64_t value, bool semaphore)
-      : File(event_path(kEventName), open_flags), value_(value), semaphore_(semaphore) {}
+      : EventLikeFile(event_path(kEventName), open_flags), value_(value), semaphore_(semaphore) {}
   SysResult<size_t> read(Caller&, IoVector& io) override {
     if (io.left() < sizeof value_) return fail(EINVAL);
     if (value_ == 0) return fail(EAGAIN);
@@ -62,10 +62,10 @@ class EventFile final : public vfs::File {
 };
 
 // Whoever reads gets its own signals, whoever made it. The one implementation of Caller is task::Task.
-class SignalFile final : public vfs::File {
+class SignalFile final : public EventLikeFile {
  public:
   SignalFile(task::Kernel& kernel, task::SignalSet wanted, int open_flags)
-      : File(event_path(kSignalName), open_flags), mask(wanted), kernel_(kernel) {}
+      : EventLikeFile(event_path(kSignalName), open_flags), mask(wanted), kernel_(kernel) {}
   SysResult<size_t> read(Caller& caller, IoVector& io) override {
     auto& task = static_cast<task::Task&>(caller);
     if (io.left() < sizeof(signalfd_siginfo)) return fail(EINVAL);

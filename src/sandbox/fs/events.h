@@ -1,4 +1,5 @@
-// Files without a filesystem that stand for events: eventfd(2), timerfd_create(2), signalfd(2), epoll(7), pidfd_open(2).
+// Files without a filesystem that stand for events: eventfd(2), timerfd_create(2), signalfd(2), epoll(7),
+// pidfd_open(2).
 //
 // Which kind of file a descriptor is, is asked of its dentry's name, as /proc/PID/fd shows it: there is no RTTI.
 #pragma once
@@ -22,10 +23,17 @@ vfs::FilePtr make_signalfd(task::Kernel& kernel, task::SignalSet mask, int flags
 // EINVAL: not a signalfd.
 SysResult<void> change_signalfd(vfs::File& file, task::SignalSet mask);
 
-class TimerFile final : public vfs::File {
+// They have a position that nothing moves, as on Linux.
+class EventLikeFile : public vfs::File {
+ public:
+  using File::File;
+  SysResult<uint64_t> seek(vfs::Caller&, int64_t, int) override { return 0; }
+};
+
+class TimerFile final : public EventLikeFile {
  public:
   static constexpr const char* kName = "anon_inode:[timerfd]";
-  TimerFile(clockid_t clock, int open_flags) : File(event_path(kName), open_flags), clock_(clock) {}
+  TimerFile(clockid_t clock, int open_flags) : EventLikeFile(event_path(kName), open_flags), clock_(clock) {}
   // The number of times that it has gone off since it was asked last: 8 bytes.
   SysResult<size_t> read(vfs::Caller&, vfs::IoVector& io) override;
   uint32_t ready(vfs::Caller&) override { return ticks_ > 0 ? POLLIN | POLLRDNORM : 0; }

@@ -2,6 +2,7 @@
 
 #include <sys/ioctl.h>
 
+#include <bit>
 #include <deque>
 
 #include "base/result.h"
@@ -38,15 +39,18 @@ struct Pipe {
     }
     return done;
   }
-  size_t take(IoVector& io) {
+  size_t look(IoVector& io) const {
     size_t done = 0;
-    while (used > 0 && io.left() > 0) {
-      const size_t n = io.put(&ring[start], std::min(used, capacity - start));
-      start = (start + n) % capacity;
-      used -= n;
-      done += n;
+    while (done < used && io.left() > 0) {
+      const size_t at = (start + done) % capacity;
+      done += io.put(&ring[at], std::min(used - done, capacity - at));
     }
-    if (used == 0) start = 0;
+    return done;
+  }
+  size_t take(IoVector& io) {
+    const size_t done = look(io);
+    used -= done;
+    start = used == 0 ? 0 : (start + done) % capacity;
     return done;
   }
   void resize(size_t size) {
@@ -114,7 +118,21 @@ class PipeFile final : public vfs::File {
     return 0;
   }
 
-  size_t capacity() const { return pipe_->capacity; }
+  SysResult<uint64_t> pipe_size() override { return pipe_->capacity; }
+  // Whole pages, a power of two of them. Nobody gets more than is allowed to all, /proc/sys/fs/pipe-max-size.
+  SysResult<uint64_t> set_pipe_size(Caller&, uint64_t size) override {
+    if (size > INT32_MAX) return std::unexpected(Errno{EINVAL});
+    const size_t wanted = std::bit_ceil(std::max<size_t>(size, mm::kPageSize));
+    if (wanted > kMostCapacity) return std::unexpected(Errno{EPERM});
+    if (wanted < pipe_->used) return std::unexpected(Errno{EBUSY});
+    pipe_->resize(wanted);
+    pipe_->queue.notify(POLLOUT | POLLWRNORM);
+    return wanted;
+  }
+  SysResult<size_t> peek(Caller& caller, IoVector& io) override {
+    if (pipe_->used == 0) return read(caller, io);  // the end, or EAGAIN
+    return pipe_->look(io);
+  }
 
  private:
   std::shared_ptr<Pipe> pipe_;
@@ -131,8 +149,8 @@ class PipeInode final : public MemoryInode {
 
 // The pipe of a fifo's inode, made when it is first opened. The inode keeps it for as long as it is kept itself.
 std::shared_ptr<Pipe> pipe_of(vfs::Inode& inode) {
-  if (inode.locks == nullptr) inode.locks = std::make_shared<Pipe>();
-  return std::static_pointer_cast<Pipe>(inode.locks);
+  if (inode.fifo == nullptr) inode.fifo = std::make_shared<Pipe>();
+  return std::static_pointer_cast<Pipe>(inode.fifo);
 }
 
 }  // namespace
@@ -141,7 +159,7 @@ PipeEnds make_pipe(int flags) {
   static const uint64_t kDevice = new_device_number();
   auto inode = std::make_shared<PipeInode>(kDevice, S_IFIFO | 0600, 0, 0);
   vfs::Path path = anonymous_path(inode, fmt::format("pipe:[{}]", inode->attributes()->st_ino));
-  inode->locks = inode->pipe;
+  inode->fifo = inode->pipe;
   return {std::make_shared<PipeFile>(path, O_RDONLY | flags, inode->pipe),
           std::make_shared<PipeFile>(path, O_WRONLY | flags, inode->pipe)};
 }

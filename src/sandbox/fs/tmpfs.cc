@@ -107,6 +107,8 @@ class TmpfsRegular final : public TmpfsInode, public mm::Mappable {
     return done;
   }
   SysResult<size_t> write_at(IoVector& io, uint64_t offset) {
+    if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) return fail(EPERM);
+    if ((seals & F_SEAL_GROW) && offset + io.left() > size()) return fail(EPERM);
     size_t done = 0;
     while (io.left() > 0) {
       if (offset >= kMaxFile) return done > 0 ? SysResult<size_t>(done) : fail(EFBIG);
@@ -124,6 +126,8 @@ class TmpfsRegular final : public TmpfsInode, public mm::Mappable {
   uint64_t size() const { return static_cast<uint64_t>(attributes_.st_size); }
   SysResult<void> set_size(uint64_t size) override {
     if (size > kMaxFile) return fail(EFBIG);
+    if ((seals & F_SEAL_SHRINK) && size < this->size()) return fail(EPERM);
+    if ((seals & F_SEAL_GROW) && size > this->size()) return fail(EPERM);
     if (size < this->size()) {
       // What grows again reads as zeroes.
       drop((size + kChunk - 1) / kChunk);
@@ -161,6 +165,7 @@ class TmpfsRegular final : public TmpfsInode, public mm::Mappable {
   uint64_t device_id() const override { return attributes_.st_dev; }
   uint64_t inode_id() const override { return attributes_.st_ino; }
   std::string name;
+  uint32_t seals = F_SEAL_SEAL;  // fcntl(2) F_GET_SEALS
 
  private:
   SysResult<uint64_t> chunk_at(uint64_t offset) {
@@ -198,13 +203,23 @@ class TmpfsFile final : public vfs::SeekableFile {
   SysResult<void> allocate(Caller&, int mode, uint64_t offset, uint64_t length) override {
     if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) return fail(EOPNOTSUPP);
     if (mode & FALLOC_FL_PUNCH_HOLE) {
+      if (inode_->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) return fail(EPERM);
       if (!(mode & FALLOC_FL_KEEP_SIZE)) return fail(EOPNOTSUPP);
       inode_->punch(offset, length);
       return {};
     }
     return inode_->reserve(offset, length, mode & FALLOC_FL_KEEP_SIZE);
   }
-  SysResult<std::shared_ptr<mm::Mappable>> mappable(bool, bool) override {
+  SysResult<uint32_t> seals() override { return inode_->seals; }
+  SysResult<void> add_seals(uint32_t added) override {
+    constexpr uint32_t kKnown = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
+    if (added & ~kKnown) return fail(EINVAL);
+    if (inode_->seals & F_SEAL_SEAL) return fail(EPERM);
+    inode_->seals |= added;
+    return {};
+  }
+  SysResult<std::shared_ptr<mm::Mappable>> mappable(bool shared, bool writable) override {
+    if (shared && writable && (inode_->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))) return fail(EPERM);
     inode_->name = path.dentry->name;
     return std::static_pointer_cast<mm::Mappable>(inode_);
   }
@@ -411,10 +426,10 @@ SysResult<TmpfsOptions> parse_tmpfs_options(const std::string& text) {
     };
     if (key == "size") {
       options.size = TRY(parse_size(value));
-    } else if (key == "mode" ? !number(options.mode, 8)
-                             : key == "uid" ? !number(options.uid, 10)
-                                            : key == "gid" ? !number(options.gid, 10)
-                                                           : key != "nr_inodes" && key != "nr_blocks") {
+    } else if (key == "mode"  ? !number(options.mode, 8)
+               : key == "uid" ? !number(options.uid, 10)
+               : key == "gid" ? !number(options.gid, 10)
+                              : key != "nr_inodes" && key != "nr_blocks") {
       return fail(EINVAL);
     }
   }
@@ -428,10 +443,12 @@ vfs::DentryPtr make_tmpfs(mm::MemoryFile& memory, const TmpfsOptions& options) {
   return root;
 }
 
-vfs::InodePtr make_tmpfs_file(mm::MemoryFile& memory, uint32_t mode, uint32_t uid, uint32_t gid) {
+vfs::InodePtr make_tmpfs_file(mm::MemoryFile& memory, uint32_t mode, uint32_t uid, uint32_t gid, bool sealable) {
   static const uint64_t kDevice = new_device_number();
   auto super = std::make_shared<Super>(Super{memory, kDevice, UINT64_MAX});
-  return std::make_shared<TmpfsRegular>(super, S_IFREG | mode, uid, gid);
+  auto file = std::make_shared<TmpfsRegular>(super, S_IFREG | mode, uid, gid);
+  if (sealable) file->seals = 0;
+  return file;
 }
 
 }  // namespace cella::sandbox::fs

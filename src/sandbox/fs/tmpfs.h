@@ -17,7 +17,7 @@ SysResult<TmpfsOptions> parse_tmpfs_options(const std::string& text);
 
 // Its root. `memory` must outlive it.
 vfs::DentryPtr make_tmpfs(mm::MemoryFile& memory, const TmpfsOptions& options);
-// A file without a name, memfd_create(2).
-vfs::InodePtr make_tmpfs_file(mm::MemoryFile& memory, uint32_t mode, uint32_t uid, uint32_t gid);
+// A file without a name, memfd_create(2); with `sealable` F_ADD_SEALS may be used.
+vfs::InodePtr make_tmpfs_file(mm::MemoryFile& memory, uint32_t mode, uint32_t uid, uint32_t gid, bool sealable);
 
 }  // namespace cella::sandbox::fs

@@ -15,8 +15,7 @@ using task::Task;
 namespace {
 
 Outcome create(Task& task, bool close_on_exec) {
-  return static_cast<uint64_t>(
-      TRY(task.files->add(fs::make_epoll(), close_on_exec, task.group->limit(RLIMIT_NOFILE))));
+  return static_cast<uint64_t>(TRY(task.files->add(fs::make_epoll(), close_on_exec, task.group->limit(RLIMIT_NOFILE))));
 }
 
 Outcome wait(Task& task, const Arguments& a, Nanoseconds deadline) {

@@ -7,6 +7,7 @@
 #include "sandbox/fs/special.h"
 #include "sandbox/syscall/handlers.h"
 #include "sandbox/syscall/user_io.h"
+#include "sandbox/vfs/locks.h"
 
 namespace cella::sandbox::syscall {
 namespace {
@@ -35,7 +36,7 @@ uint64_t fd_limit(Task& task) {
 }
 
 void close_file(Task& task, const vfs::FilePtr& file) {
-  file->on_close(task);
+  vfs::close_descriptor(task, task.files.get(), *file);
 }
 
 }  // namespace
@@ -159,8 +160,32 @@ Outcome sys_fcntl(Task& task, const Arguments& a) {
     case F_SETOWN:
       file->owner = a.integer(2);
       return 0;
+    case F_SETSIG:
+      if (a[2] > task::kSignals) return fail(EINVAL);
+      file->owner_signal = a.integer(2);
+      return 0;
+    case F_GETSIG:
+      return static_cast<uint64_t>(file->owner_signal);
     case F_GETOWN:
       return static_cast<uint64_t>(file->owner);
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+      if (file->flags & O_PATH) return fail(EBADF);
+      return lock_record(task, file, a.integer(1), a[2]);
+    case F_GETPIPE_SZ:
+      return file->pipe_size();
+    case F_SETPIPE_SZ:
+      return file->set_pipe_size(task, a.word(2));
+    case F_GET_SEALS:
+      return TRY(file->seals());
+    case F_ADD_SEALS:
+      if (!file->may_write()) return fail(EPERM);
+      TRY(file->add_seals(a.word(2)));
+      return 0;
     default:
       return fail(EINVAL);
   }
@@ -243,6 +268,7 @@ Outcome sys_ftruncate(Task& task, const Arguments& a) {
 Outcome sys_fallocate(Task& task, const Arguments& a) {
   if (a.offset(2) < 0 || a.offset(3) <= 0) return fail(EINVAL);
   vfs::FilePtr file = TRY(writable(task, a.fd(0)));
+  if (file->path.inode().has_type(S_IFIFO)) return fail(ESPIPE);
   TRY(file->allocate(task, a.integer(1), a[2], a[3]));
   return 0;
 }
@@ -261,8 +287,7 @@ Outcome sys_sendfile(Task& task, const Arguments& a) {
   std::vector<char> buffer(64 * 1024);
   while (total < a[3]) {
     vfs::IoVector from(buffer.data(), std::min<uint64_t>(buffer.size(), a[3] - total));
-    SysResult<size_t> got =
-        in->read_at(task, from, offset ? *offset : in->position());
+    SysResult<size_t> got = in->read_at(task, from, offset ? *offset : in->position());
     if (!got) {
       if (total == 0) return std::unexpected(got.error().value == ESPIPE ? Errno{EINVAL} : got.error());
       break;

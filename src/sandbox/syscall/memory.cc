@@ -39,7 +39,12 @@ Outcome sys_mmap(Task& task, const Arguments& a) {
       if (request.protection & PROT_EXEC) return fail(EPERM);
       request.max_protection &= ~PROT_EXEC;
     }
-    request.file = TRY(file->mappable(request.shared, may_write));
+    // Whoever may write to the file may make it so with mprotect(2): a seal forbids that for good.
+    const SysResult<uint32_t> seals = file->seals();
+    if (request.shared && seals && (*seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))) {
+      request.max_protection &= ~PROT_WRITE;
+    }
+    request.file = TRY(file->mappable(request.shared, request.protection & PROT_WRITE));
   }
   const uint64_t limit = task.group->limit(RLIMIT_AS);
   if (limit != RLIM_INFINITY && task.memory().virtual_size() + mm::page_up(a[1]) > limit) return fail(ENOMEM);
@@ -112,12 +117,13 @@ Outcome sys_memfd_create(Task& task, const Arguments& a) {
   constexpr uint32_t kCloexec = 1, kAllowSealing = 2, kNoexecSeal = 8, kExec = 16;
   if (a.word(1) & ~(kCloexec | kAllowSealing | kNoexecSeal | kExec)) return fail(EINVAL);
   constexpr size_t kMostName = 249;
-  const std::string name = TRY(task.memory().read_string(a[0], kMostName + 1));
-  auto inode = fs::make_tmpfs_file(*task.kernel.memory, 0777, task.creds.fsuid, task.creds.fsgid);
-  vfs::Path path = fs::anonymous_path(inode, "/memfd:" + name + " (deleted)");
+  SysResult<std::string> name = task.memory().read_string(a[0], kMostName + 1);
+  if (!name) return fail(name.error().value == ENAMETOOLONG ? EINVAL : name.error().value);
+  auto inode = fs::make_tmpfs_file(*task.kernel.memory, 0777, task.creds.fsuid, task.creds.fsgid,
+                                   a.word(1) & (kAllowSealing | kNoexecSeal));
+  vfs::Path path = fs::anonymous_path(inode, "/memfd:" + *name + " (deleted)");
   vfs::FilePtr file = TRY(inode->open(task, path, O_RDWR));
-  return static_cast<uint64_t>(
-      TRY(task.files->add(file, a.word(1) & kCloexec, task.group->limit(RLIMIT_NOFILE))));
+  return static_cast<uint64_t>(TRY(task.files->add(file, a.word(1) & kCloexec, task.group->limit(RLIMIT_NOFILE))));
 }
 
 }  // namespace cella::sandbox::syscall

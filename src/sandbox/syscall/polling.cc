@@ -185,7 +185,8 @@ Outcome sys_eventfd(Task& task, const Arguments& a) {
 Outcome sys_signalfd4(Task& task, const Arguments& a) {
   const int flags = a.integer(3);
   if ((flags & ~(SFD_CLOEXEC | SFD_NONBLOCK)) || a[2] != sizeof(task::SignalSet)) return fail(EINVAL);
-  const auto mask = TRY(task.memory().read<task::SignalSet>(a[1])) & ~task::kUnblockable;
+  const auto mask = TRY(task.memory().read<task::SignalSet>(a[1]))
+  &~task::kUnblockable;
   if (a.fd(0) == -1) {
     return add_file(task, fs::make_signalfd(task.kernel, mask, flags & SFD_NONBLOCK), flags & SFD_CLOEXEC);
   }

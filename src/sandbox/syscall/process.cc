@@ -11,8 +11,10 @@
 
 #include "base/result.h"
 #include "sandbox/core/restart.h"
+#include "sandbox/fs/events.h"
 #include "sandbox/loader/loader.h"
 #include "sandbox/syscall/handlers.h"
+#include "sandbox/vfs/locks.h"
 #include "sandbox/vfs/permission.h"
 
 namespace cella::sandbox::syscall {
@@ -86,6 +88,19 @@ SysResult<void> take_credentials(Task& task, const vfs::Path& executable) {
   return {};
 }
 
+Outcome clone_with_pidfd(Task& task, task::CloneRequest request) {
+  int fd = -1;
+  if (request.flags & CLONE_PIDFD) {
+    request.prepare = [&](Task& child) -> SysResult<void> {
+      fd = TRY(task.files->add(fs::make_pidfd(child.group, 0), true, task.group->limit(RLIMIT_NOFILE)));
+      return task.memory().write(request.pidfd, fd);
+    };
+  }
+  SysResult<int> id = task::clone_task(task, request);
+  if (!id && fd >= 0) (void)task.files->remove(fd);
+  return static_cast<uint64_t>(TRY(id));
+}
+
 Outcome execute(Task& task, SysResult<vfs::Path> path, const std::string& name, uint64_t arguments,
                 uint64_t environment) {
   if (!path) return std::unexpected(path.error());
@@ -105,7 +120,9 @@ Outcome execute(Task& task, SysResult<vfs::Path> path, const std::string& name, 
   }
   TRY(take_credentials(task, executable));
   if (task.files.use_count() > 1) task.files = std::make_shared<vfs::FdTable>(*task.files);
-  for (const vfs::FilePtr& file : task.files->remove_close_on_exec()) file->on_close(task);
+  for (const vfs::FilePtr& file : task.files->remove_close_on_exec()) {
+    vfs::close_descriptor(task, task.files.get(), *file);
+  }
   // A thread that was not the leader takes its number.
   ThreadGroup& group = *task.group;
   if (task.id != group.id) {
@@ -137,8 +154,10 @@ Outcome sys_clone(Task& task, const Arguments& a) {
   request.parent_tid = a[2];
   request.child_tid = a[3];
   request.tls = a[4];
-  if (request.flags & CLONE_PIDFD) return fail(EINVAL);
-  return static_cast<uint64_t>(TRY(task::clone_task(task, request)));
+  // The word of the parent's number takes the descriptor.
+  if ((request.flags & CLONE_PIDFD) && (request.flags & CLONE_PARENT_SETTID)) return fail(EINVAL);
+  request.pidfd = a[2];
+  return clone_with_pidfd(task, std::move(request));
 }
 Outcome sys_clone3(Task& task, const Arguments& a) {
   constexpr size_t kLeast = 64, kMost = 4096;
@@ -148,9 +167,9 @@ Outcome sys_clone3(Task& task, const Arguments& a) {
   TRY(task.memory().copy_in(a[0], &c, std::min<size_t>(a[1], sizeof c)));
   for (size_t at = sizeof c; at < a[1]; ++at)
     if (TRY(task.memory().read<char>(a[0] + at)) != 0) return fail(E2BIG);
-  if ((c.flags & CSIGNAL) || c.exit_signal > task::kSignals || (c.stack == 0) != (c.stack_size == 0)) return fail(EINVAL);
+  if ((c.flags & CSIGNAL) || c.exit_signal > task::kSignals || (c.stack == 0) != (c.stack_size == 0))
+    return fail(EINVAL);
   if (c.set_tid_size != 0) return fail(EPERM);
-  if (c.flags & CLONE_PIDFD) return fail(EINVAL);
   task::CloneRequest request;
   request.flags = c.flags;
   request.exit_signal = static_cast<int>(c.exit_signal);
@@ -158,7 +177,8 @@ Outcome sys_clone3(Task& task, const Arguments& a) {
   request.parent_tid = c.parent_tid;
   request.child_tid = c.child_tid;
   request.tls = c.tls;
-  return static_cast<uint64_t>(TRY(task::clone_task(task, request)));
+  request.pidfd = c.pidfd;
+  return clone_with_pidfd(task, std::move(request));
 }
 
 Outcome sys_execve(Task& task, const Arguments& a) {
@@ -224,6 +244,7 @@ Outcome sys_waitid(Task& task, const Arguments& a) {
   constexpr int kKnown = kWhat | WNOHANG | WNOWAIT | __WALL | __WCLONE | __WNOTHREAD;
   if ((options & ~kKnown) || !(options & kWhat)) return fail(EINVAL);
   task::WaitRequest request;
+  bool nonblocking = false;
   switch (a.integer(0)) {
     case P_ALL:
       break;
@@ -235,17 +256,26 @@ Outcome sys_waitid(Task& task, const Arguments& a) {
       if (a.integer(1) < 0) return fail(EINVAL);
       request.pid = a.integer(1) == 0 ? 0 : -a.integer(1);
       break;
+    case P_PIDFD: {
+      vfs::FilePtr file = TRY(task.files->get_for_io(a.fd(1)));
+      const auto target = fs::pidfd_target(*file);
+      if (!target) return fail(target.error().value == ESRCH ? ECHILD : EBADF);
+      request.pid = (*target)->id;
+      nonblocking = file->is_nonblocking();
+      break;
+    }
     default:
       return fail(EINVAL);
   }
   request.exited = options & WEXITED;
   request.stopped = options & WSTOPPED;
   request.continued = options & WCONTINUED;
-  request.nohang = options & WNOHANG;
+  request.nohang = (options & WNOHANG) || nonblocking;
   request.nowait = options & WNOWAIT;
   request.all_children = options & __WALL;
   request.clone_children_only = options & __WCLONE;
   task::WaitResult result = TRY(task::wait_for_child(task, request));
+  if (nonblocking && result.pid == 0 && !(options & WNOHANG)) return fail(EAGAIN);
   if (a[2] != 0) {
     siginfo_t info = {};
     if (result.pid != 0) {
@@ -253,10 +283,10 @@ Outcome sys_waitid(Task& task, const Arguments& a) {
       info.si_code = result.code;
       info.si_pid = result.pid;
       info.si_uid = result.uid;
-      info.si_status = result.code == CLD_EXITED                             ? result.status >> 8 & 0xff
+      info.si_status = result.code == CLD_EXITED                                ? result.status >> 8 & 0xff
                        : result.code == CLD_KILLED || result.code == CLD_DUMPED ? result.status & 0x7f
-                       : result.code == CLD_STOPPED                          ? result.status >> 8
-                                                                             : SIGCONT;
+                       : result.code == CLD_STOPPED                             ? result.status >> 8
+                                                                                : SIGCONT;
     }
     TRY(task.memory().write(a[2], info));
   }
@@ -445,6 +475,27 @@ Outcome sys_arch_prctl(Task& task, const Arguments& a) {
     default:
       return fail(EINVAL);
   }
+}
+
+// Remembered; of what it changes, nothing is there to be changed: personality(2).
+Outcome sys_personality(Task& task, const Arguments& a) {
+  constexpr uint32_t kAsk = 0xffffffff;
+  const uint32_t old = task.personality;
+  if (a.word(0) != kAsk) task.personality = a.word(0);
+  return old;
+}
+
+// Namespaces of their own are for nobody: EPERM, as without CAP_SYS_ADMIN.
+Outcome sys_unshare(Task& task, const Arguments& a) {
+  constexpr uint64_t kOwn = CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
+  constexpr uint64_t kNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+                                   CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWTIME;
+  if (a[0] & ~(kOwn | kNamespaces)) return fail(EINVAL);
+  if ((a[0] & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) && task.group->tasks.size() > 1) return fail(EINVAL);
+  if (a[0] & kNamespaces) return fail(EPERM);
+  if (a[0] & CLONE_FILES) task.files = std::make_shared<vfs::FdTable>(*task.files);
+  if (a[0] & CLONE_FS) task.fs = std::make_shared<task::FsState>(*task.fs);
+  return 0;
 }
 
 // --- limits and times

@@ -67,7 +67,8 @@ Outcome sys_sched_getparam(Task& task, const Arguments& a) {
 }
 Outcome sys_sched_setparam(Task& task, const Arguments& a) {
   TRY(target_of(task, a.integer(0)));
-  return TRY(task.memory().read<int>(a[1])) == 0 ? Outcome(0) : Outcome(fail(EINVAL));
+  return TRY(task.memory().read<int>(a[1]))
+  == 0 ? Outcome(0) : Outcome(fail(EINVAL));
 }
 Outcome sys_sched_get_priority_max(Task&, const Arguments& a) {
   const int result = ::sched_get_priority_max(a.integer(0));
@@ -90,6 +91,71 @@ Outcome sys_setpriority(Task& task, const Arguments& a) {
   constexpr int kSysNice = 23;  // CAP_SYS_NICE
   if (nice < target->nice && !task.creds.has(kSysNice)) return fail(EACCES);
   target->nice = nice;
+  return 0;
+}
+// struct sched_attr of sched_setattr(2), as it was first; later fields are zero.
+struct SchedulingAttributes {
+  uint32_t size = 48, policy = SCHED_OTHER;
+  uint64_t flags = 0;
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime = 0, deadline = 0, period = 0;
+};
+Outcome sys_sched_getattr(Task& task, const Arguments& a) {
+  if (a.integer(0) < 0 || a[1] == 0 || a[3] != 0) return fail(EINVAL);
+  if (a.word(2) < sizeof(SchedulingAttributes) || a.word(2) > mm::kPageSize) return fail(EINVAL);
+  SchedulingAttributes attributes;
+  attributes.nice = TRY(target_of(task, a.integer(0)))
+  ->nice;
+  TRY(task.memory().write(a[1], attributes));
+  return 0;
+}
+Outcome sys_sched_setattr(Task& task, const Arguments& a) {
+  if (a.integer(0) < 0 || a[1] == 0 || a[2] != 0) return fail(EINVAL);
+  SchedulingAttributes wanted;
+  wanted.size = TRY(task.memory().read<uint32_t>(a[1]));
+  if (wanted.size == 0) wanted.size = sizeof wanted;
+  if (wanted.size < sizeof wanted || wanted.size > mm::kPageSize) return fail(E2BIG);
+  wanted = TRY(task.memory().read<SchedulingAttributes>(a[1]));
+  Task* target = TRY(target_of(task, a.integer(0)));
+  if (wanted.policy > SCHED_DEADLINE || wanted.policy == 4) return fail(EINVAL);
+  if (wanted.policy != SCHED_OTHER && wanted.policy != SCHED_BATCH && wanted.policy != SCHED_IDLE) return fail(EPERM);
+  if (wanted.priority != 0) return fail(EINVAL);
+  constexpr int kSysNice = 23;  // CAP_SYS_NICE
+  const int nice = std::clamp(wanted.nice, -20, 19);
+  if (nice < target->nice && !task.creds.has(kSysNice)) return fail(EPERM);
+  target->nice = nice;
+  return 0;
+}
+// Of the policies that there are, none takes turns.
+Outcome sys_sched_rr_get_interval(Task& task, const Arguments& a) {
+  TRY(target_of(task, a.integer(0)));
+  TRY(task.memory().write(a[1], timespec{0, 4'000'000}));
+  return 0;
+}
+
+namespace {
+
+constexpr int kIoPriorityProcess = 1, kIoPriorityGroup = 2, kIoPriorityUser = 3;
+
+}  // namespace
+
+Outcome sys_ioprio_get(Task& task, const Arguments& a) {
+  if (a.integer(0) < kIoPriorityProcess || a.integer(0) > kIoPriorityUser) return fail(EINVAL);
+  if (a.integer(0) != kIoPriorityProcess) return static_cast<uint64_t>(task.io_priority);
+  Task* target = a.integer(1) == 0 ? &task : task.kernel.task(a.integer(1));
+  if (target == nullptr) return fail(ESRCH);
+  return static_cast<uint64_t>(target->io_priority);
+}
+Outcome sys_ioprio_set(Task& task, const Arguments& a) {
+  constexpr int kClassShift = 13, kRealTime = 1, kIdle = 3;
+  const int priority = a.integer(2), level = priority & 7, kind = priority >> kClassShift;
+  if (kind < 0 || kind > kIdle || (kind == 0 && level != 0)) return fail(EINVAL);
+  if (kind == kRealTime && !task.creds.has(21 /* CAP_SYS_ADMIN */)) return fail(EPERM);
+  if (a.integer(0) < kIoPriorityProcess || a.integer(0) > kIoPriorityUser) return fail(EINVAL);
+  Task* target = a.integer(0) != kIoPriorityProcess || a.integer(1) == 0 ? &task : task.kernel.task(a.integer(1));
+  if (target == nullptr) return fail(ESRCH);
+  target->io_priority = priority;
   return 0;
 }
 Outcome sys_getcpu(Task& task, const Arguments& a) {

@@ -113,7 +113,8 @@ Outcome sys_pause(Task& task, const Arguments&) {
 
 Outcome sys_rt_sigtimedwait(Task& task, const Arguments& a) {
   if (a[3] != kSetSize) return fail(EINVAL);
-  const SignalSet wanted = TRY(task.memory().read<SignalSet>(a[0])) & ~task::kUnblockable;
+  const SignalSet wanted = TRY(task.memory().read<SignalSet>(a[0]))
+  &~task::kUnblockable;
   const core::Nanoseconds deadline = TRY(deadline_from(task, a[2]));
   std::optional<siginfo_t> info;
   for (;;) {

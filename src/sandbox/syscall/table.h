@@ -1,7 +1,7 @@
 // The table of system calls: one line a call, with who serves it and how to show its arguments.
 //
 // A handler gets the six arguments as they are, and gives a result or an errno (core/restart.h for calls that a signal
-// has interrupted). What is in no line is ENOSYS, and counted.
+// has interrupted). What is in no line is ENOSYS, and counted in task::Kernel::unknown_calls.
 #pragma once
 
 #include <array>
@@ -26,7 +26,7 @@ using Handler = Outcome (*)(task::Task& task, const Arguments& arguments);
 enum class Support {
   kFull,
   kPartial,  // the note says what is missing
-  kAbsent,   // refused with the errno that the note gives the reason for
+  kAbsent,   // refused; the note says why
 };
 
 struct Entry {
@@ -35,6 +35,9 @@ struct Entry {
   Handler handler;
   Support support;
   const char* note;
+  // Of one that is absent: what it is refused with, and a capability without which that is EPERM (-1: none).
+  int error = 0;
+  int capability = -1;
 };
 
 // Sorted by number.

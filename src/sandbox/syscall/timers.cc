@@ -37,11 +37,14 @@ itimerspec left_of(const core::IntervalTimer& timer) {
   return {core::to_timespec(timer.interval()), core::to_timespec(timer.left())};
 }
 
-// Sets a timer as timer_settime(2) and timerfd_settime(2) have it, and tells what was left before.
-Outcome set_timer(Task& task, core::IntervalTimer& timer, clockid_t clock, bool absolute, uint64_t address,
-                  uint64_t old_address) {
+// timer_settime(2) and timerfd_settime(2): what is wanted, and the doing, which tells what was left before.
+SysResult<itimerspec> timer_setting(Task& task, uint64_t address) {
   const auto wanted = TRY(task.memory().read<itimerspec>(address));
   if (!is_valid(wanted.it_value) || !is_valid(wanted.it_interval)) return fail(EINVAL);
+  return wanted;
+}
+Outcome set_timer(Task& task, core::IntervalTimer& timer, clockid_t clock, bool absolute, const itimerspec& wanted,
+                  uint64_t old_address) {
   const itimerspec old = left_of(timer);
   Nanoseconds first = core::from_timespec(wanted.it_value);
   if (first == 0) {
@@ -131,9 +134,10 @@ Outcome sys_timer_create(Task& task, const Arguments& a) {
   return 0;
 }
 Outcome sys_timer_settime(Task& task, const Arguments& a) {
-  task::PosixTimer* timer = TRY(timer_of(task, a.integer(0)));
   if (a[2] == 0) return fail(EINVAL);
-  return set_timer(task, *timer, timer->clock(), a.integer(1) & TIMER_ABSTIME, a[2], a[3]);
+  const itimerspec wanted = TRY(timer_setting(task, a[2]));
+  task::PosixTimer* timer = TRY(timer_of(task, a.integer(0)));
+  return set_timer(task, *timer, timer->clock(), a.integer(1) & TIMER_ABSTIME, wanted, a[3]);
 }
 Outcome sys_timer_gettime(Task& task, const Arguments& a) {
   task::PosixTimer* timer = TRY(timer_of(task, a.integer(0)));
@@ -162,11 +166,12 @@ Outcome sys_timerfd_create(Task& task, const Arguments& a) {
 }
 Outcome sys_timerfd_settime(Task& task, const Arguments& a) {
   constexpr int kCancelOnSet = 2;
+  const itimerspec wanted = TRY(timer_setting(task, a[2]));
   if (a.integer(1) & ~(TFD_TIMER_ABSTIME | kCancelOnSet)) return fail(EINVAL);
   vfs::FilePtr file = TRY(task.files->get_for_io(a.fd(0)));
   fs::TimerFile* timer = TRY(fs::timerfd_of(*file));
   timer->forget();
-  return set_timer(task, timer->timer(), timer->clock(), a.integer(1) & TFD_TIMER_ABSTIME, a[2], a[3]);
+  return set_timer(task, timer->timer(), timer->clock(), a.integer(1) & TFD_TIMER_ABSTIME, wanted, a[3]);
 }
 Outcome sys_timerfd_gettime(Task& task, const Arguments& a) {
   vfs::FilePtr file = TRY(task.files->get_for_io(a.fd(0)));

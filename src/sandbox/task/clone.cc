@@ -60,6 +60,8 @@ SysResult<int> clone_task(Task& parent, const CloneRequest& request) {
   child->executable = parent.executable;
   child->blocked = parent.blocked;
   child->nice = parent.nice;
+  child->io_priority = parent.io_priority;
+  child->personality = parent.personality;
   child->dumpable = parent.dumpable;
   child->files = flags & CLONE_FILES ? parent.files : std::make_shared<vfs::FdTable>(*parent.files);
   child->fs = flags & CLONE_FS ? parent.fs : std::make_shared<FsState>(*parent.fs);
@@ -87,6 +89,7 @@ SysResult<int> clone_task(Task& parent, const CloneRequest& request) {
   if (request.stack != 0) registers.rsp = request.stack;
   if (flags & CLONE_SETTLS) registers.fs_base = request.tls;
 
+  if (request.prepare) TRY(request.prepare(*child));
   // What the parent may no longer write to must be so before the child looks at it.
   TRY(parent.memory_manager->flush(parent.context()));
   TRY(child->start(registers, flags & CLONE_VM ? &parent : nullptr, std::move(floating_point)));

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "sandbox/core/restart.h"
 #include "sandbox/task/task.h"
+#include "sandbox/vfs/locks.h"
 
 namespace cella::sandbox::task {
 namespace {
@@ -152,7 +153,7 @@ void Task::finish() {
   auto old_files = std::move(files);
   if (old_files.use_count() == 1) {
     for (const vfs::FdTable::Slot& slot : old_files->slots())
-      if (slot.file != nullptr) slot.file->on_close(*this);
+      if (slot.file != nullptr) vfs::close_descriptor(*this, old_files.get(), *slot.file);
   }
   old_files.reset();
   memory_manager.reset();

@@ -45,9 +45,9 @@ class Kernel {
   HostName host_name;
   std::shared_ptr<vfs::MountNamespace> mounts;
   uint64_t task_limit = 32768;
-  uint64_t memory_limit = uint64_t{1} << 34;    // bytes that guests are told they have
+  uint64_t memory_limit = uint64_t{1} << 34;   // bytes that guests are told they have
   std::map<uint64_t, uint64_t> unknown_calls;  // numbers of system calls that are not served → how often
-  core::Nanoseconds boot_time = core::now();  // CLOCK_MONOTONIC
+  core::Nanoseconds boot_time = core::now();   // CLOCK_MONOTONIC
 
   // Tasks by thread id; ids come one after the other, as with pid_max 4194304.
   std::map<int, Task*> tasks;

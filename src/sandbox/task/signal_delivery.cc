@@ -52,10 +52,13 @@ bool ThreadGroup::send(const siginfo_t& info) {
     go_on(*this);
     for (Task* task : tasks) task->interrupt();
   }
-  // Process 1 gets only what it has a handler for, unless it comes from outside of the container.
-  if (id == 1 && !is_kernel(info) && info.si_pid != 0 && actions->of(signal).handler == kDefault) return false;
   bool blocked_somewhere = false;
   for (Task* task : tasks) blocked_somewhere |= (task->blocked & bit(signal)) != 0;
+  // Process 1 gets only what it has a handler for or waits for, unless it comes from outside of the container.
+  if (id == 1 && !is_kernel(info) && info.si_pid != 0 && actions->of(signal).handler == kDefault &&
+      !blocked_somewhere) {
+    return false;
+  }
   if (actions->ignores(signal) && !blocked_somewhere) return false;
   if (!pending.add(info)) return false;
   kernel.signal_events.notify(POLLIN);
@@ -85,8 +88,11 @@ bool Task::send(const siginfo_t& info) {
   if (signal == 0) return false;
   cancel_contrary(*group, signal);
   if (signal == SIGCONT || signal == SIGKILL) go_on(*group);
-  if (group->id == 1 && !is_kernel(info) && info.si_pid != 0 && group->actions->of(signal).handler == kDefault) return false;
-  if (group->actions->ignores(signal) && !(blocked & bit(signal))) return false;
+  if (!(blocked & bit(signal))) {
+    const bool unhandled = group->actions->of(signal).handler == kDefault;
+    if (group->id == 1 && !is_kernel(info) && info.si_pid != 0 && unhandled) return false;
+    if (group->actions->ignores(signal)) return false;
+  }
   if (!pending.add(info)) return false;
   kernel.signal_events.notify(POLLIN);
   if (blocked & bit(signal)) wake();

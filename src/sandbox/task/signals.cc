@@ -7,7 +7,8 @@ namespace cella::sandbox::task {
 bool SignalActions::ignores(int signal) const {
   const SignalAction& action = of(signal);
   if (action.handler == reinterpret_cast<uint64_t>(SIG_IGN)) return true;
-  return action.handler == reinterpret_cast<uint64_t>(SIG_DFL) && (bit(signal) & kIgnoredByDefault) && signal != SIGCONT;
+  return action.handler == reinterpret_cast<uint64_t>(SIG_DFL) && (bit(signal) & kIgnoredByDefault) &&
+         signal != SIGCONT;
 }
 
 void SignalActions::reset_handlers() {

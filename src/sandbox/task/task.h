@@ -40,8 +40,8 @@ struct Image {
   std::unique_ptr<mm::MemoryManager> memory;
   uint64_t entry = 0;
   uint64_t stack = 0;
-  std::string name;       // "comm", at most 15 bytes
-  vfs::Path executable;   // /proc/PID/exe
+  std::string name;      // "comm", at most 15 bytes
+  vfs::Path executable;  // /proc/PID/exe
 };
 
 class Task final : public vfs::Caller {
@@ -84,6 +84,8 @@ class Task final : public vfs::Caller {
   int parent_death_signal = 0;
   bool dumpable = true;
   int nice = 0;
+  int io_priority = 0;  // ioprio_get(2)
+  uint32_t personality = 0;
   // restart_syscall(2): how to go on with a call that ended with kRestartBlock.
   std::function<SysResult<uint64_t>(Task&)> restart;
   core::WaitQueue vfork_done;
@@ -96,8 +98,7 @@ class Task final : public vfs::Caller {
   uint32_t umask() const override { return fs->umask; }
   uint64_t file_size_limit() override { return group->limit(RLIMIT_FSIZE); }
   void send_signal_to_self(int signal) override { send(signal_info(signal, SI_USER, group->id, creds.uid)); }
-  SysResult<void> sleep_on(core::WaitQueue& queue, uint32_t events,
-                           core::Nanoseconds deadline = core::kNever) override;
+  SysResult<void> sleep_on(core::WaitQueue& queue, uint32_t events, core::Nanoseconds deadline = core::kNever) override;
 
   // Sleeps until wake(), a signal, or the deadline: 0, ERESTARTSYS or ETIMEDOUT. `interruptible` false: until wake() or
   // SIGKILL.
@@ -167,6 +168,8 @@ struct CloneRequest {
   uint64_t stack = 0;  // the new stack pointer; 0: the same
   uint64_t parent_tid = 0, child_tid = 0, tls = 0, pidfd = 0;
   int exit_signal = 0;
+  // Called with the new task before it runs: CLONE_PIDFD.
+  std::function<SysResult<void>(Task& child)> prepare;
 };
 // The new task's id. With CLONE_VFORK returns when the child has let go.
 SysResult<int> clone_task(Task& parent, const CloneRequest& request);

@@ -44,6 +44,14 @@ SysResult<void> MountNamespace::unmount(const Path& path) {
   return {};
 }
 
+void MountNamespace::move(const MountPtr& mount, const Path& to) {
+  mount->parent = to.mount;
+  mount->point = to.dentry;
+  // The latest is on top.
+  std::erase(mounts_, mount);
+  mounts_.push_back(mount);
+}
+
 Path MountNamespace::covering(Path path) const {
   for (bool found = true; found;) {
     found = false;

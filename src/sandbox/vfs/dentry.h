@@ -1,7 +1,8 @@
 // Dentry: a name in a directory. Mount: a filesystem's tree at a dentry. Path: where a file is: both.
 //
-// Dentries form the tree that getcwd(2), ".." and /proc/PID/fd show. A directory keeps its children weakly: they live as
-// long as somebody uses them, and are looked up again afterwards. One that has been unlinked stays valid for its users.
+// Dentries form the tree that getcwd(2), ".." and /proc/PID/fd show. A directory keeps its children weakly: they live
+// as long as somebody uses them, and are looked up again afterwards. One that has been unlinked stays valid for its
+// users.
 #pragma once
 
 #include <map>
@@ -52,6 +53,8 @@ class MountNamespace {
                  std::string options = {});
   // EINVAL: not the root of a mount; EBUSY: others are on it.
   SysResult<void> unmount(const Path& path);
+  // Puts a mount somewhere else, with all that is on it.
+  void move(const MountPtr& mount, const Path& to);
   // What covers the path, however often: the path itself when nothing does.
   Path covering(Path path) const;
   const std::vector<MountPtr>& mounts() const { return mounts_; }

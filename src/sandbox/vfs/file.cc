@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/result.h"
+#include "sandbox/vfs/locks.h"
 
 namespace cella::sandbox::vfs {
 namespace {
@@ -15,6 +16,10 @@ std::unexpected<Errno> fail(int error) {
 }
 
 }  // namespace
+
+File::~File() {
+  if (path && path.inode().locks != nullptr) path.inode().locks->release(this);
+}
 
 SysResult<size_t> SeekableFile::read(Caller& caller, IoVector& io) {
   size_t done = TRY(read_at(caller, io, position_));

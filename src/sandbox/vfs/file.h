@@ -23,7 +23,7 @@ namespace cella::sandbox::vfs {
 class File : public std::enable_shared_from_this<File> {
  public:
   File(Path file_path, int open_flags) : path(std::move(file_path)), flags(open_flags) {}
-  virtual ~File() = default;
+  virtual ~File();  // lets go of the locks that it holds
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
@@ -76,7 +76,15 @@ class File : public std::enable_shared_from_this<File> {
   }
   // fstat(2); of the inode, when nothing else is said.
   virtual SysResult<Attributes> attributes() { return path.inode().attributes(); }
-  // Called when a descriptor of it is closed, as fcntl(2)'s locks want it; it may have others.
+  // Pipes, fcntl(2) F_GETPIPE_SZ and F_SETPIPE_SZ: what it holds at most; EBADF: it is none. And what can be read now,
+  // left where it is, for splice(2) and tee(2).
+  virtual SysResult<uint64_t> pipe_size() { return std::unexpected(Errno{EBADF}); }
+  virtual SysResult<uint64_t> set_pipe_size(Caller&, uint64_t) { return std::unexpected(Errno{EBADF}); }
+  virtual SysResult<size_t> peek(Caller&, IoVector&) { return std::unexpected(Errno{EINVAL}); }
+  // F_GET_SEALS and F_ADD_SEALS; EINVAL: it cannot be sealed.
+  virtual SysResult<uint32_t> seals() { return std::unexpected(Errno{EINVAL}); }
+  virtual SysResult<void> add_seals(uint32_t) { return std::unexpected(Errno{EINVAL}); }
+  // Called when a descriptor of it is closed, which may not be the last: see close_descriptor() in locks.h.
   virtual void on_close(Caller&) {}
   // What /proc/PID/fdinfo shows besides position and flags.
   virtual uint64_t position() const { return 0; }

@@ -1,8 +1,8 @@
 // Inode: a file, directory, link or node of some filesystem: interfaces only. Filesystems implement it in fs/.
 //
 // An Inode knows its content and its children's, but not its name: names are dentries' (dentry.h). Permission is
-// checked by the callers (permission.h); what an inode refuses itself is what its filesystem cannot do. Errors are those
-// of the system calls that lead here.
+// checked by the callers (permission.h); what an inode refuses itself is what its filesystem cannot do. Errors are
+// those of the system calls that lead here.
 #pragma once
 
 #include <sys/stat.h>
@@ -22,6 +22,7 @@
 namespace cella::sandbox::vfs {
 
 class File;
+class FileLocks;
 class Inode;
 using InodePtr = std::shared_ptr<Inode>;
 using FilePtr = std::shared_ptr<File>;
@@ -92,8 +93,10 @@ class Inode : public std::enable_shared_from_this<Inode> {
     auto found = attributes();
     return found && (found->st_mode & S_IFMT) == type;
   }
-  // File locks, fcntl(2) and flock(2), belong to the file: see locks.h.
-  std::shared_ptr<void> locks;
+  // File locks, fcntl(2) and flock(2), belong to the file; null: there were none.
+  std::shared_ptr<FileLocks> locks;
+  // What joins the ends of a fifo, fs/pipe.cc.
+  std::shared_ptr<void> fifo;
   // A unix socket that is bound here, unix(7).
   std::weak_ptr<void> bound_socket;
   // Those who wait for changes, inotify(7).
