@@ -261,13 +261,19 @@ SysResult<void> MemoryManager::protect(uint64_t address, uint64_t size, int prot
   if (address % kPageSize != 0) return fail(EINVAL);
   if (size == 0) return {};
   uint64_t end = address + page_up(size);
-  if (end <= address || end > limit_ || !is_mapped(address, end - address)) return fail(ENOMEM);
+  if (end <= address || end > limit_) return fail(ENOMEM);
   split_vma(address);
   split_vma(end);
-  for (auto vma = vmas_.lower_bound(address); vma != vmas_.end() && vma->first < end; ++vma)
-    if ((protection & ~vma->second.max_protection) != 0) return fail(EACCES);
-  for (auto vma = vmas_.lower_bound(address); vma != vmas_.end() && vma->first < end; ++vma) {
+  // What comes before a hole, or before what may not be so, is changed.
+  uint64_t done = address;
+  int problem = ENOMEM;
+  for (auto vma = vmas_.lower_bound(address); vma != vmas_.end() && vma->first == done && done < end; ++vma) {
     auto& [start, entry] = *vma;
+    if ((protection & ~entry.max_protection) != 0) {
+      problem = EACCES;
+      break;
+    }
+    done = entry.end;
     entry.protection = protection;
     uint64_t at = start;
     for (auto pma = pmas_.lower_bound(start); at < entry.end;) {
@@ -285,7 +291,7 @@ SysResult<void> MemoryManager::protect(uint64_t address, uint64_t size, int prot
     }
   }
   merge_around(address, end);
-  return {};
+  return done < end ? SysResult<void>(fail(problem)) : SysResult<void>();
 }
 
 SysResult<uint64_t> MemoryManager::remap(uint64_t old_address, uint64_t old_size, uint64_t new_size, int flags,

@@ -50,11 +50,13 @@ SysResult<size_t> write_file(int fd, const void* from, size_t size, uint64_t off
 }  // namespace
 
 MemoryManager::Access MemoryManager::access_of(uint64_t address, uint64_t instruction) const {
-  // An instruction that faults at its own address could not be fetched. Otherwise whatever is mapped can be read, so
-  // what the host refuses is a write.
+  // An instruction that faults at its own address could not be fetched. Otherwise whatever is backed can be
+  // read, so what the host refuses is a write.
   auto vma = vma_at(address);
   if (vma == vmas_.end()) return Access::kRead;
   if (address == instruction) return Access::kExecute;
+  auto pma = pmas_.upper_bound(address);
+  if (pma == pmas_.begin() || std::prev(pma)->second.end <= address) return Access::kRead;
   return vma->second.protection & PROT_READ ? Access::kWrite : Access::kRead;
 }
 
