@@ -10,13 +10,48 @@ namespace {
 const Refusal kRefusals[] = {
     {"FlockClosed", [] { return sys(SYS_flock, 999, LOCK_EX); }, EBADF},
     {"FlockOperation", [] { return sys(SYS_flock, 0, 77); }, EINVAL},
-    {"SetlkClosed", [] { struct flock l = {}; return sys(SYS_fcntl, 999, F_SETLK, &l); }, EBADF},
+    {"SetlkClosed",
+     [] {
+       struct flock l = {};
+       return sys(SYS_fcntl, 999, F_SETLK, &l);
+     },
+     EBADF},
     {"SetlkBadPointer", [] { return sys(SYS_fcntl, 0, F_SETLK, kNowhere); }, EFAULT},
-    {"SetlkType", [] { struct flock l = {}; l.l_type = 77; return sys(SYS_fcntl, 0, F_SETLK, &l); }, EINVAL},
-    {"SetlkWhence", [] { struct flock l = {}; l.l_whence = 77; return sys(SYS_fcntl, 0, F_SETLK, &l); }, EINVAL},
-    {"SetlkNegative", [] { struct flock l = {}; l.l_start = -1; return sys(SYS_fcntl, 0, F_SETLK, &l); }, EINVAL},
-    {"GetlkUnlock", [] { struct flock l = {}; l.l_type = F_UNLCK; return sys(SYS_fcntl, 0, F_GETLK, &l); }, EINVAL},
-    {"OfdWithPid", [] { struct flock l = {}; l.l_pid = 1; return sys(SYS_fcntl, 0, F_OFD_SETLK, &l); }, EINVAL},
+    {"SetlkType",
+     [] {
+       struct flock l = {};
+       l.l_type = 77;
+       return sys(SYS_fcntl, 0, F_SETLK, &l);
+     },
+     EINVAL},
+    {"SetlkWhence",
+     [] {
+       struct flock l = {};
+       l.l_whence = 77;
+       return sys(SYS_fcntl, 0, F_SETLK, &l);
+     },
+     EINVAL},
+    {"SetlkNegative",
+     [] {
+       struct flock l = {};
+       l.l_start = -1;
+       return sys(SYS_fcntl, 0, F_SETLK, &l);
+     },
+     EINVAL},
+    {"GetlkUnlock",
+     [] {
+       struct flock l = {};
+       l.l_type = F_UNLCK;
+       return sys(SYS_fcntl, 0, F_GETLK, &l);
+     },
+     EINVAL},
+    {"OfdWithPid",
+     [] {
+       struct flock l = {};
+       l.l_pid = 1;
+       return sys(SYS_fcntl, 0, F_OFD_SETLK, &l);
+     },
+     EINVAL},
     {"SpliceFlags", [] { return sys(SYS_splice, 0, nullptr, 1, nullptr, 1L, 0x100u); }, EINVAL},
     {"SpliceClosed", [] { return sys(SYS_splice, 999, nullptr, 1, nullptr, 1L, 0u); }, EBADF},
     {"TeeFlags", [] { return sys(SYS_tee, 0, 1, 1L, 0x100u); }, EINVAL},
@@ -195,7 +230,9 @@ TEST_F(Locks, CopyFileRange) {
   EXPECT_EQ(copy_file_range(fd_, &from, out, &to, 100, 0), 8);
   EXPECT_EQ(from, 10);
   EXPECT_EQ(to, 9);
-  EXPECT_EQ(read_file("out"), std::string("\0" "23456789", 9));
+  EXPECT_EQ(read_file("out"), std::string("\0"
+                                          "23456789",
+                                          9));
   EXPECT_EQ(copy_file_range(fd_, nullptr, out, nullptr, 1, 1), -1);
   EXPECT_EQ(errno, EINVAL);
   from = 0, to = 2;

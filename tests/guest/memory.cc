@@ -21,8 +21,7 @@ const Refusal kRefusals[] = {
     {"MmapClosed", [] { return sys(SYS_mmap, 0L, kPage, PROT_READ, MAP_PRIVATE, 999, 0L); }, EBADF},
     {"MmapOddOffset", [] { return sys(SYS_mmap, 0L, kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 1L); }, EINVAL},
     {"MmapFixedOddAddress",
-     [] { return sys(SYS_mmap, 0x10001L, kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0L); },
-     EINVAL},
+     [] { return sys(SYS_mmap, 0x10001L, kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0L); }, EINVAL},
     {"MmapFixedBeyondTheEnd",
      [] {
        return sys(SYS_mmap, 0x7ffffffff000L, 2 * kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0L);
@@ -53,8 +52,18 @@ const Refusal kRefusals[] = {
     {"MadviseUnmapped", [] { return sys(SYS_madvise, 0x10000L, kPage, MADV_DONTNEED); }, ENOMEM},
     {"MsyncFlags", [] { return sys(SYS_msync, 0L, kPage, MS_SYNC | MS_ASYNC); }, EINVAL},
     {"MsyncUnmapped", [] { return sys(SYS_msync, 0x10000L, kPage, MS_SYNC); }, ENOMEM},
-    {"MincoreOddAddress", [] { char c; return sys(SYS_mincore, 1L, kPage, &c); }, EINVAL},
-    {"MincoreUnmapped", [] { char c; return sys(SYS_mincore, 0x10000L, kPage, &c); }, ENOMEM},
+    {"MincoreOddAddress",
+     [] {
+       char c;
+       return sys(SYS_mincore, 1L, kPage, &c);
+     },
+     EINVAL},
+    {"MincoreUnmapped",
+     [] {
+       char c;
+       return sys(SYS_mincore, 0x10000L, kPage, &c);
+     },
+     ENOMEM},
     {"MlockUnmapped", [] { return sys(SYS_mlock, 0x10000L, kPage); }, ENOMEM},
     {"Mlock2Flags", [] { return sys(SYS_mlock2, 0L, kPage, 8); }, EINVAL},
     {"MlockallFlags", [] { return sys(SYS_mlockall, 0); }, EINVAL},
@@ -295,9 +304,8 @@ TEST_F(Memory, ProcessVmReadsAndWritesAnother) {
   }
   char buffer[8] = {};
   iovec local = {buffer, 6}, remote = {m, 6};
-  EXPECT_TRUE(eventually([&] {
-    return process_vm_readv(child, &local, 1, &remote, 1, 0) == 6 && std::string(buffer) == "child!";
-  }));
+  EXPECT_TRUE(eventually(
+      [&] { return process_vm_readv(child, &local, 1, &remote, 1, 0) == 6 && std::string(buffer) == "child!"; }));
   memcpy(buffer, "change", 6);
   EXPECT_EQ(process_vm_writev(child, &local, 1, &remote, 1, 0), 6);
   memset(buffer, 0, sizeof buffer);

@@ -32,7 +32,12 @@ const Refusal kRefusals[] = {
     {"ExecveatFlags", [] { return sys(SYS_execveat, AT_FDCWD, "/nope", nullptr, nullptr, 1); }, EINVAL},
     {"CloneHandlersWithoutMemory", [] { return sys(SYS_clone, CLONE_SIGHAND, 0L, 0L, 0L, 0L); }, EINVAL},
     {"CloneThreadWithoutHandlers", [] { return sys(SYS_clone, CLONE_THREAD | CLONE_VM, 0L, 0L, 0L, 0L); }, EINVAL},
-    {"Clone3Small", [] { uint64_t a[8] = {}; return sys(SYS_clone3, a, 8L); }, EINVAL},
+    {"Clone3Small",
+     [] {
+       uint64_t a[8] = {};
+       return sys(SYS_clone3, a, 8L);
+     },
+     EINVAL},
     {"Clone3BadPointer", [] { return sys(SYS_clone3, kNowhere, 88L); }, EFAULT},
     {"KillNobody", [] { return sys(SYS_kill, 1 << 22, 0); }, ESRCH},
     {"KillSignal", [] { return sys(SYS_kill, getpid(), 65); }, EINVAL},
@@ -43,11 +48,26 @@ const Refusal kRefusals[] = {
     {"GetsidNobody", [] { return sys(SYS_getsid, 1 << 22); }, ESRCH},
     {"SetpgidNegative", [] { return sys(SYS_setpgid, 0, -1); }, EINVAL},
     {"SetpgidNobody", [] { return sys(SYS_setpgid, 1 << 22, 0); }, ESRCH},
-    {"GetrlimitResource", [] { rlimit l; return sys(SYS_getrlimit, 99, &l); }, EINVAL},
+    {"GetrlimitResource",
+     [] {
+       rlimit l;
+       return sys(SYS_getrlimit, 99, &l);
+     },
+     EINVAL},
     {"GetrlimitBadPointer", [] { return sys(SYS_getrlimit, RLIMIT_NOFILE, kNowhere); }, EFAULT},
-    {"SetrlimitContrary", [] { rlimit l = {2, 1}; return sys(SYS_setrlimit, RLIMIT_NOFILE, &l); }, EINVAL},
+    {"SetrlimitContrary",
+     [] {
+       rlimit l = {2, 1};
+       return sys(SYS_setrlimit, RLIMIT_NOFILE, &l);
+     },
+     EINVAL},
     {"PrlimitNobody", [] { return sys(SYS_prlimit64, 1 << 22, RLIMIT_NOFILE, nullptr, nullptr); }, ESRCH},
-    {"GetrusageWho", [] { rusage u; return sys(SYS_getrusage, 9, &u); }, EINVAL},
+    {"GetrusageWho",
+     [] {
+       rusage u;
+       return sys(SYS_getrusage, 9, &u);
+     },
+     EINVAL},
     {"GetrusageBadPointer", [] { return sys(SYS_getrusage, RUSAGE_SELF, kNowhere); }, EFAULT},
     {"PrctlOption", [] { return sys(SYS_prctl, 9999, 0L, 0L, 0L, 0L); }, EINVAL},
     {"PrctlDeathSignal", [] { return sys(SYS_prctl, PR_SET_PDEATHSIG, 65L, 0L, 0L, 0L); }, EINVAL},
@@ -58,39 +78,82 @@ const Refusal kRefusals[] = {
     {"SetRobustListSize", [] { return sys(SYS_set_robust_list, nullptr, 1L); }, EINVAL},
     {"GetgroupsRoom", [] { return sys(SYS_getgroups, -1, nullptr); }, EINVAL},
     {"SetgroupsMany", [] { return sys(SYS_setgroups, 70000, nullptr); }, EINVAL},
-    {"CapgetVersion", [] { uint32_t h[2] = {1, 0}; uint32_t d[6]; return sys(SYS_capget, h, d); }, EINVAL},
+    {"CapgetVersion",
+     [] {
+       uint32_t h[2] = {1, 0};
+       uint32_t d[6];
+       return sys(SYS_capget, h, d);
+     },
+     EINVAL},
     {"CapgetBadPointer", [] { return sys(SYS_capget, kNowhere, nullptr); }, EFAULT},
     {"SetresuidInvalid", [] { return sys(SYS_setuid, -1); }, EINVAL},
     {"UnameBadPointer", [] { return sys(SYS_uname, kNowhere); }, EFAULT},
     {"SysinfoBadPointer", [] { return sys(SYS_sysinfo, kNowhere); }, EFAULT},
-    {"GetrandomFlags", [] { char c; return sys(SYS_getrandom, &c, 1L, 0x100u); }, EINVAL},
+    {"GetrandomFlags",
+     [] {
+       char c;
+       return sys(SYS_getrandom, &c, 1L, 0x100u);
+     },
+     EINVAL},
     {"GetrandomBadPointer", [] { return sys(SYS_getrandom, kNowhere, 1L, 0u); }, EFAULT},
-    {"ClockGettimeClock", [] { timespec t; return sys(SYS_clock_gettime, 99, &t); }, EINVAL},
+    {"ClockGettimeClock",
+     [] {
+       timespec t;
+       return sys(SYS_clock_gettime, 99, &t);
+     },
+     EINVAL},
     {"ClockGettimeBadPointer", [] { return sys(SYS_clock_gettime, CLOCK_REALTIME, kNowhere); }, EFAULT},
-    {"ClockGetresClock", [] { timespec t; return sys(SYS_clock_getres, 99, &t); }, EINVAL},
+    {"ClockGetresClock",
+     [] {
+       timespec t;
+       return sys(SYS_clock_getres, 99, &t);
+     },
+     EINVAL},
     {"NanosleepTime", [] { return sys(SYS_nanosleep, &kBadTime, nullptr); }, EINVAL},
     {"NanosleepBadPointer", [] { return sys(SYS_nanosleep, kNowhere, nullptr); }, EFAULT},
     {"GettimeofdayBadPointer", [] { return sys(SYS_gettimeofday, kNowhere, nullptr); }, EFAULT},
     {"FutexChanged", [] { return sys(SYS_futex, &word, FUTEX_WAIT, 1, nullptr, nullptr, 0); }, EAGAIN},
-    {"FutexOdd",
-     [] { return sys(SYS_futex, reinterpret_cast<char*>(&word) + 1, FUTEX_WAIT, 0, nullptr, nullptr, 0); },
+    {"FutexOdd", [] { return sys(SYS_futex, reinterpret_cast<char*>(&word) + 1, FUTEX_WAIT, 0, nullptr, nullptr, 0); },
      EINVAL},
     {"FutexBadPointer", [] { return sys(SYS_futex, kNowhere, FUTEX_WAIT, 0, nullptr, nullptr, 0); }, EFAULT},
     {"FutexOperation", [] { return sys(SYS_futex, &word, 99, 0, nullptr, nullptr, 0); }, ENOSYS},
     {"FutexNoBits", [] { return sys(SYS_futex, &word, FUTEX_WAIT_BITSET, 0, nullptr, nullptr, 0); }, EINVAL},
     {"FutexTime", [] { return sys(SYS_futex, &word, FUTEX_WAIT, 0, &kBadTime, nullptr, 0); }, EINVAL},
     {"FutexTimeout",
-     [] { timespec t = {0, 1000}; return sys(SYS_futex, &word, FUTEX_WAIT, 0, &t, nullptr, 0); },
+     [] {
+       timespec t = {0, 1000};
+       return sys(SYS_futex, &word, FUTEX_WAIT, 0, &t, nullptr, 0);
+     },
      ETIMEDOUT},
     {"SigactionSignal", [] { return sys(SYS_rt_sigaction, 65, nullptr, nullptr, 8L); }, EINVAL},
     {"SigactionSize", [] { return sys(SYS_rt_sigaction, SIGUSR1, nullptr, nullptr, 4L); }, EINVAL},
-    {"SigactionKill", [] { char a[64] = {}; return sys(SYS_rt_sigaction, SIGKILL, a, nullptr, 8L); }, EINVAL},
+    {"SigactionKill",
+     [] {
+       char a[64] = {};
+       return sys(SYS_rt_sigaction, SIGKILL, a, nullptr, 8L);
+     },
+     EINVAL},
     {"SigactionBadPointer", [] { return sys(SYS_rt_sigaction, SIGUSR1, kNowhere, nullptr, 8L); }, EFAULT},
-    {"SigprocmaskHow", [] { uint64_t m = 0; return sys(SYS_rt_sigprocmask, 9, &m, nullptr, 8L); }, EINVAL},
+    {"SigprocmaskHow",
+     [] {
+       uint64_t m = 0;
+       return sys(SYS_rt_sigprocmask, 9, &m, nullptr, 8L);
+     },
+     EINVAL},
     {"SigprocmaskBadPointer", [] { return sys(SYS_rt_sigprocmask, SIG_BLOCK, kNowhere, nullptr, 8L); }, EFAULT},
     {"SigpendingBadPointer", [] { return sys(SYS_rt_sigpending, kNowhere, 8L); }, EFAULT},
-    {"SigaltstackSmall", [] { stack_t s = {&word, 0, 100}; return sys(SYS_sigaltstack, &s, nullptr); }, ENOMEM},
-    {"SigaltstackFlags", [] { stack_t s = {&word, 77, 100000}; return sys(SYS_sigaltstack, &s, nullptr); }, EINVAL},
+    {"SigaltstackSmall",
+     [] {
+       stack_t s = {&word, 0, 100};
+       return sys(SYS_sigaltstack, &s, nullptr);
+     },
+     ENOMEM},
+    {"SigaltstackFlags",
+     [] {
+       stack_t s = {&word, 77, 100000};
+       return sys(SYS_sigaltstack, &s, nullptr);
+     },
+     EINVAL},
     {"SigqueueinfoForged",
      [] {
        siginfo_t info = {};
@@ -99,7 +162,11 @@ const Refusal kRefusals[] = {
      },
      EPERM},
     {"SigtimedwaitNothing",
-     [] { uint64_t m = 1 << 9; timespec t = {}; return sys(SYS_rt_sigtimedwait, &m, nullptr, &t, 8L); },
+     [] {
+       uint64_t m = 1 << 9;
+       timespec t = {};
+       return sys(SYS_rt_sigtimedwait, &m, nullptr, &t, 8L);
+     },
      EAGAIN},
     {"PidfdOpenNobody", [] { return sys(SYS_pidfd_open, 1 << 22, 0u); }, ESRCH},
     {"PidfdOpenFlags", [] { return sys(SYS_pidfd_open, getpid(), 1u); }, EINVAL},

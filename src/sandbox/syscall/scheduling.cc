@@ -136,7 +136,7 @@ Outcome sys_sched_rr_get_interval(Task& task, const Arguments& a) {
 
 namespace {
 
-constexpr int kIoPriorityProcess = 1, kIoPriorityGroup = 2, kIoPriorityUser = 3;
+constexpr int kIoPriorityProcess = 1, kIoPriorityUser = 3;  // IOPRIO_WHO_*
 
 }  // namespace
 
