@@ -125,6 +125,7 @@ SysResult<Path> find_or_create(Task& task, int fd, const std::string& path, int 
     }
     if (flags & O_EXCL) return fail(EEXIST);
     if (!there->inode().has_type(S_IFLNK) || (flags & O_NOFOLLOW)) return there;
+    if (std::optional<Path> place = TRY(there->inode().follow(task))) return *place;
     parent = TRY(vfs::follow_parent(task, position, parent, *there, links));
   }
 }
@@ -188,7 +189,8 @@ SysResult<vfs::Attributes> attributes_at(Task& task, int fd, uint64_t address, i
     const std::string path = address != 0 ? TRY(path_from(task, address)) : std::string();
     if (path.empty()) {
       if (fd == AT_FDCWD) return task.fs->position.cwd.inode().attributes();
-      return TRY(task.files->get(fd))->attributes();
+      return TRY(task.files->get(fd))
+      ->attributes();
     }
   }
   Path path = TRY(locate(task, fd, address, flags));
@@ -253,8 +255,10 @@ Outcome rename_at(Task& task, int fd, uint64_t address, int new_fd, uint64_t new
   constexpr unsigned kNoReplace = 1, kExchange = 2;
   if (flags & ~(kNoReplace | kExchange) || flags == (kNoReplace | kExchange)) return fail(EINVAL);
   const vfs::Position& position = task.fs->position;
-  const std::string path = TRY(path_from(task, address)), new_path = TRY(path_from(task, new_address));
-  Path start = TRY(start_of(task, fd, path)), new_start = TRY(start_of(task, new_fd, new_path));
+  const std::string path = TRY(path_from(task, address))
+  , new_path = TRY(path_from(task, new_address));
+  Path start = TRY(start_of(task, fd, path))
+  , new_start = TRY(start_of(task, new_fd, new_path));
   vfs::Parent from = TRY(vfs::resolve_parent(task, position, start, path));
   vfs::Parent to = TRY(vfs::resolve_parent(task, position, new_start, new_path));
   if (is_special_name(from.name) || is_special_name(to.name)) return fail(EBUSY);
