@@ -33,6 +33,12 @@ class HostFdInode final : public vfs::Inode {
     if (::fstatfs(fd_.get(), &result) < 0) return last_error();
     return result;
   }
+  // Of a regular file: "> /dev/stdout" truncates it.
+  SysResult<void> set_attributes(const vfs::AttributeChange& change) override {
+    if (!change.size || change.mode || change.uid || change.gid) return std::unexpected(Errno{EPERM});
+    if (::ftruncate(fd_.get(), static_cast<off_t>(*change.size)) < 0) return last_error();
+    return {};
+  }
   // Through /proc/self/fd/N, which is what /dev/stdout is: another description of what the host has given.
   SysResult<vfs::FilePtr> open(Caller&, const vfs::Path&, int flags) override {
     const int had = flags_ & O_ACCMODE, wanted = flags & O_ACCMODE;
