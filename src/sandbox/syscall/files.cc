@@ -99,7 +99,7 @@ SysResult<void> check_open(Task& task, const Path& path, int flags, bool created
   if (created) return {};
   int wanted = access == O_WRONLY ? 0 : vfs::kMayRead;
   if (writes) wanted |= vfs::kMayWrite;
-  TRY(vfs::check_access(task.creds, path, wanted));
+  if (writes || !path.inode().always_readable(task)) TRY(vfs::check_access(task.creds, path, wanted));
   if ((flags & O_NOATIME) && !vfs::owns(task.creds, attributes)) return fail(EPERM);
   return {};
 }

@@ -129,6 +129,10 @@ template <typename Node>
 class DescriptorsDirectory final : public ProcessSubdirectory {
  public:
   using ProcessSubdirectory::ProcessSubdirectory;
+  bool always_readable(Caller& caller) override {
+    const Task* task = asking_task(subject_.kernel, caller);
+    return task != nullptr && task->group->id == subject_.process_id();
+  }
   SysResult<InodePtr> lookup(const std::string& name) override {
     int fd = -1;
     auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), fd);
