@@ -18,8 +18,7 @@ SysResult<std::unique_ptr<MemoryFile>> MemoryFile::make() {
   file->fd_ = sys::FileDescriptor(::memfd_create("cella-memory", MFD_CLOEXEC));
   if (!file->fd_) return std::unexpected(Errno{errno});
   if (::ftruncate(file->fd_.get(), static_cast<off_t>(kCapacity)) < 0) return std::unexpected(Errno{errno});
-  void* base =
-      ::mmap(nullptr, kCapacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file->fd_.get(), 0);
+  void* base = ::mmap(nullptr, kCapacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file->fd_.get(), 0);
   if (base == MAP_FAILED) return std::unexpected(Errno{errno});
   file->base_ = static_cast<char*>(base);
   return file;
@@ -133,6 +132,19 @@ uint64_t MemoryFile::resident() const {
   constexpr uint64_t kBlock = 512;
   struct stat status;
   return ::fstat(fd_.get(), &status) == 0 ? static_cast<uint64_t>(status.st_blocks) * kBlock : 0;
+}
+
+uint64_t MemoryFile::resident(uint64_t offset, uint64_t size) const {
+  const auto end = static_cast<off_t>(offset + size);
+  uint64_t total = 0;
+  for (auto at = static_cast<off_t>(offset); at < end;) {
+    const off_t data = ::lseek(fd_.get(), at, SEEK_DATA);
+    if (data < 0 || data >= end) break;
+    at = std::min(::lseek(fd_.get(), data, SEEK_HOLE), end);
+    if (at <= data) break;
+    total += static_cast<uint64_t>(at - data);
+  }
+  return total;
 }
 
 }  // namespace cella::sandbox::mm

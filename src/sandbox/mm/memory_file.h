@@ -51,6 +51,8 @@ class MemoryFile {
 
   // Bytes that the host holds for the file.
   uint64_t resident() const;
+  // Of one range.
+  uint64_t resident(uint64_t offset, uint64_t size) const;
 
  private:
   MemoryFile() = default;

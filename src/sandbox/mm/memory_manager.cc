@@ -107,9 +107,8 @@ void MemoryManager::merge_around(uint64_t start, uint64_t end) {
     auto next = std::next(pma);
     // Never across the start of a VMA: each has its own protection.
     if (next != pmas_.end() && next->first == pma->second.end && !vmas_.contains(next->first) &&
-        next->second.fd == pma->second.fd &&
-        next->second.counted == pma->second.counted && next->second.copy == pma->second.copy &&
-        next->second.keep == pma->second.keep &&
+        next->second.fd == pma->second.fd && next->second.counted == pma->second.counted &&
+        next->second.copy == pma->second.copy && next->second.keep == pma->second.keep &&
         next->second.offset == pma->second.offset + (next->first - pma->first)) {
       pma->second.end = next->second.end;
       pmas_.erase(next);
@@ -192,7 +191,8 @@ SysResult<void> MemoryManager::back(uint64_t start, uint64_t end, const Vma& vma
     return {};
   }
   for (uint64_t at = start; at < end;) {
-    auto range = vma.file->translate(vma.offset + (at - vma_start), end - at, vma.shared && vma.protection & PROT_WRITE);
+    auto range =
+        vma.file->translate(vma.offset + (at - vma_start), end - at, vma.shared && vma.protection & PROT_WRITE);
     if (!range) return range.error().value == EFAULT ? SysResult<void>() : std::unexpected(range.error());
     Pma pma;
     pma.end = at + std::min(range->size, end - at);
@@ -366,7 +366,7 @@ SysResult<void> MemoryManager::advise(uint64_t address, uint64_t size, int advic
   if (address % kPageSize != 0) return fail(EINVAL);
   uint64_t end = address + page_up(size);
   if (end < address) return fail(EINVAL);
-  bool Vma::*flag = nullptr;
+  bool Vma::* flag = nullptr;
   bool value = false;
   switch (advice) {
     case MADV_DONTNEED:
@@ -463,6 +463,23 @@ SysResult<std::unique_ptr<MemoryManager>> MemoryManager::fork(std::unique_ptr<pl
     }
   }
   return child;
+}
+
+MemoryManager::Resident MemoryManager::resident(uint64_t start, uint64_t end) const {
+  Resident result;
+  auto pma = pmas_.upper_bound(start);
+  if (pma != pmas_.begin()) --pma;
+  for (; pma != pmas_.end() && pma->first < end; ++pma) {
+    const auto& [at, piece] = *pma;
+    const uint64_t from = std::max(at, start), to = std::min(piece.end, end);
+    if (to <= from) continue;
+    if (piece.counted) {
+      result.anonymous += memory_.resident(piece.offset + (from - at), to - from);
+    } else {
+      result.file += to - from;
+    }
+  }
+  return result;
 }
 
 void MemoryManager::for_each(const std::function<void(uint64_t, const Vma&)>& visit) const {

@@ -2,8 +2,9 @@
 //
 // A VMA is a range of addresses with protection, flags and perhaps a file, mmap(2). A PMA says for a range inside one
 // which range of which host file backs it. Anonymous memory gets its PMA when the VMA is made: the memory file is
-// sparse, so the host allocates a page when the guest first touches it, and no fault of that kind ever comes here. Pages
-// that fork(2) shares, and pages of a private file mapping, are mapped without PROT_WRITE and copied at the first write.
+// sparse, so the host allocates a page when the guest first touches it, and no fault of that kind ever comes here.
+// Pages that fork(2) shares, and pages of a private file mapping, are mapped without PROT_WRITE and copied at the first
+// write.
 //
 // User memory is read and written by copy_in() and copy_out() at guest addresses, which are numbers here and never
 // pointers; an access that the guest could not make itself is EFAULT.
@@ -118,8 +119,8 @@ class MemoryManager {
   // A string with its NUL within `limit` bytes, without it. ENAMETOOLONG.
   SysResult<std::string> read_string(uint64_t address, size_t limit);
   SysResult<void> clear(uint64_t address, size_t size);
-  // The memory file's bytes behind a range, as the kernel sees them, for reads (of the guest) or writes: valid while the
-  // kernel lock is held. As much as can be, EFAULT when that is nothing.
+  // The memory file's bytes behind a range, as the kernel sees them, for reads (of the guest) or writes: valid while
+  // the kernel lock is held. As much as can be, EFAULT when that is nothing.
   SysResult<std::vector<iovec>> segments(uint64_t address, size_t size, bool write);
   // Where a futex's word is: private ones by address space and address, shared ones by what backs them.
   struct FutexKey {
@@ -135,6 +136,12 @@ class MemoryManager {
   void for_each(const std::function<void(uint64_t start, const Vma& vma)>& visit) const;
   bool is_mapped(uint64_t address, uint64_t size) const;
   uint64_t virtual_size() const { return virtual_size_; }
+  // Bytes that are in memory. Of host files all that is mapped counts: the host does not say what it holds.
+  struct Resident {
+    uint64_t anonymous = 0, file = 0;
+  };
+  Resident resident() const { return resident(0, limit_); }
+  Resident resident(uint64_t start, uint64_t end) const;
   uint64_t id() const { return id_; }
 
   // Where things are that /proc/PID shows.

@@ -99,7 +99,7 @@ SysResult<void> check_open(Task& task, const Path& path, int flags, bool created
   if (created) return {};
   int wanted = access == O_WRONLY ? 0 : vfs::kMayRead;
   if (writes) wanted |= vfs::kMayWrite;
-  TRY(vfs::check_access(task.creds, path, wanted));
+  if (writes || !path.inode().always_readable(task)) TRY(vfs::check_access(task.creds, path, wanted));
   if ((flags & O_NOATIME) && !vfs::owns(task.creds, attributes)) return fail(EPERM);
   return {};
 }
@@ -126,6 +126,7 @@ SysResult<Path> find_or_create(Task& task, int fd, const std::string& path, int 
     if (flags & O_EXCL) return fail(EEXIST);
     if (there->inode().has_type(S_IFDIR)) return fail(EISDIR);
     if (!there->inode().has_type(S_IFLNK) || (flags & O_NOFOLLOW)) return there;
+    if (std::optional<Path> place = TRY(there->inode().follow(task))) return *place;
     parent = TRY(vfs::follow_parent(task, position, parent, *there, links));
   }
 }

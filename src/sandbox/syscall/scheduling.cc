@@ -30,17 +30,14 @@ Outcome sys_sched_yield(Task& task, const Arguments&) {
 }
 Outcome sys_sched_getaffinity(Task& task, const Arguments& a) {
   TRY(target_of(task, a.integer(0)));
-  // Of the whole process: our threads have been pinned to single ones.
-  static const cpu_set_t kOwn = [] {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (::sched_getaffinity(0, sizeof set, &set) < 0) CPU_SET(0, &set);
-    return set;
-  }();
+  // The guest's processors are numbered from 0, whichever the host gave us.
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (int cpu = 0; cpu < task.kernel.cpu_count; ++cpu) CPU_SET(cpu, &set);
   constexpr size_t kWord = 8;
   if (a[1] < kWord || a[1] % kWord != 0) return fail(EINVAL);
   const size_t size = std::min<size_t>(a[1], kWord);
-  TRY(task.memory().copy_out(a[2], &kOwn, size));
+  TRY(task.memory().copy_out(a[2], &set, size));
   return size;
 }
 Outcome sys_sched_setaffinity(Task& task, const Arguments& a) {

@@ -14,9 +14,6 @@ using task::Task;
 
 namespace {
 
-// What programs make of the kernel's version: new enough for all that is served, and no promise of more.
-constexpr char kRelease[] = "5.15.0-cella";
-
 Outcome set_name(Task& task, std::string& name, uint64_t address, int size) {
   constexpr int kMost = 64;
   if (!task.creds.has(CAP_SYS_ADMIN)) return fail(EPERM);
@@ -35,8 +32,8 @@ Outcome sys_uname(Task& task, const Arguments& a) {
   names.node.copy(result.nodename, sizeof result.nodename - 1);
   names.domain.copy(result.domainname, sizeof result.domainname - 1);
   std::string_view("Linux").copy(result.sysname, sizeof result.sysname - 1);
-  std::string_view(kRelease).copy(result.release, sizeof result.release - 1);
-  std::string_view("#1 SMP").copy(result.version, sizeof result.version - 1);
+  std::string_view(task::kRelease).copy(result.release, sizeof result.release - 1);
+  std::string_view(task::kVersion).copy(result.version, sizeof result.version - 1);
   std::string_view("x86_64").copy(result.machine, sizeof result.machine - 1);
   TRY(task.memory().write(a[0], result));
   return 0;

@@ -1,12 +1,23 @@
 #include "sandbox/task/kernel.h"
 
+#include <sched.h>
+
 #include "sandbox/task/task.h"
 
 namespace cella::sandbox::task {
+namespace {
+
+int own_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return ::sched_getaffinity(0, sizeof set, &set) < 0 ? 1 : CPU_COUNT(&set);
+}
+
+}  // namespace
 
 Kernel::Kernel(std::unique_ptr<platform::Platform> guest_platform, std::unique_ptr<mm::MemoryFile> memory_file,
                Dispatch syscalls)
-    : platform(std::move(guest_platform)), memory(std::move(memory_file)), dispatch(syscalls) {}
+    : platform(std::move(guest_platform)), memory(std::move(memory_file)), dispatch(syscalls), cpu_count(own_cpus()) {}
 Kernel::~Kernel() = default;
 
 int Kernel::next_id() {

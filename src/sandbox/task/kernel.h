@@ -19,6 +19,10 @@ namespace cella::sandbox::task {
 class Task;
 class ThreadGroup;
 
+// What programs make of the kernel's version: new enough for all that is served, and no promise of more.
+inline constexpr char kRelease[] = "5.15.0-cella";
+inline constexpr char kVersion[] = "#1 SMP";
+
 // uname(2).
 struct HostName {
   std::string node = "cella";
@@ -45,7 +49,11 @@ class Kernel {
   HostName host_name;
   std::shared_ptr<vfs::MountNamespace> mounts;
   uint64_t task_limit = 32768;
-  uint64_t memory_limit = uint64_t{1} << 34;   // bytes that guests are told they have
+  uint64_t memory_limit = uint64_t{1} << 34;  // bytes that guests are told they have
+  // Processors that guests are told they have: those of this process when the kernel is made, or fewer.
+  int cpu_count;
+  // cpu.max of cgroup v2 in microseconds; a quota of 0: no limit.
+  uint64_t cpu_quota = 0, cpu_period = 100'000;
   std::map<uint64_t, uint64_t> unknown_calls;  // numbers of system calls that are not served → how often
   core::Nanoseconds boot_time = core::now();   // CLOCK_MONOTONIC
 
@@ -53,6 +61,7 @@ class Kernel {
   std::map<int, Task*> tasks;
   std::map<int, std::shared_ptr<ThreadGroup>> groups;  // by process id; zombies too
   int next_id();
+  int last_id() const { return last_id_; }
 
   Task* task(int tid) const;
   ThreadGroup* group(int pid) const;

@@ -39,6 +39,7 @@ SysResult<void> Task::sleep(core::Nanoseconds deadline, bool interruptible) {
   std::unique_lock<std::mutex> lock(kernel.lock.mutex(), std::adopt_lock);
   SysResult<void> result;
   sleeping_uninterruptibly_ = !interruptible;
+  asleep_ = true;
   while (!woken_) {
     if (group->exiting || exit_requested_ || (interruptible && has_signals())) {
       result = std::unexpected(Errno{core::kRestartSys});
@@ -57,7 +58,7 @@ SysResult<void> Task::sleep(core::Nanoseconds deadline, bool interruptible) {
     wakeup_.wait_for(lock, std::chrono::nanoseconds(std::min(left, kLongest)));
   }
   woken_ = false;
-  sleeping_uninterruptibly_ = false;
+  sleeping_uninterruptibly_ = asleep_ = false;
   lock.release();
   return result;
 }

@@ -96,6 +96,7 @@ class Task final : public vfs::Caller {
   const vfs::Credentials& credentials() const override { return creds; }
   mm::MemoryManager& memory() override { return *memory_manager; }
   uint32_t umask() const override { return fs->umask; }
+  int thread_id() const override { return id; }
   uint64_t file_size_limit() override { return group->limit(RLIMIT_FSIZE); }
   void send_signal_to_self(int signal) override { send(signal_info(signal, SI_USER, group->id, creds.uid)); }
   SysResult<void> sleep_on(core::WaitQueue& queue, uint32_t events, core::Nanoseconds deadline = core::kNever) override;
@@ -104,6 +105,9 @@ class Task final : public vfs::Caller {
   // SIGKILL.
   SysResult<void> sleep(core::Nanoseconds deadline = core::kNever, bool interruptible = true);
   void wake();
+  // In sleep(), and there 'S' or 'D' as proc_pid_stat(5) calls it.
+  bool is_asleep() const { return asleep_; }
+  bool is_interruptible() const { return !sleeping_uninterruptibly_; }
   // Makes it look at its signals, wherever it is.
   void interrupt();
 
@@ -139,6 +143,7 @@ class Task final : public vfs::Caller {
   platform::Registers initial_registers_ = {};
   std::condition_variable wakeup_;
   bool woken_ = false;
+  bool asleep_ = false;
   bool in_guest_ = false;
   bool exit_requested_ = false;
   bool sleeping_uninterruptibly_ = false;

@@ -36,6 +36,7 @@ class ThreadGroup : public std::enable_shared_from_this<ThreadGroup> {
   int exit_signal = SIGCHLD;
   bool has_executed = false;  // since it was forked: setpgid(2)
   bool is_subreaper = false;
+  int oom_score_adj = 0;  // proc_pid_oom_score_adj(5); told, but nobody is killed by it
 
   // --- signals
   std::shared_ptr<SignalActions> actions = std::make_shared<SignalActions>();

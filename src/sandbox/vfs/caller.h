@@ -14,6 +14,8 @@ class Caller {
   virtual const Credentials& credentials() const = 0;
   virtual mm::MemoryManager& memory() = 0;
   virtual uint32_t umask() const = 0;
+  // The guest's number for it, gettid(2); 0: the kernel itself (kernel_caller.h).
+  virtual int thread_id() const { return 0; }
   // RLIMIT_FSIZE; a write that begins behind it gets SIGXFSZ and EFBIG.
   virtual uint64_t file_size_limit() = 0;
   virtual void send_signal_to_self(int signal) = 0;

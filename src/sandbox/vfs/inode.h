@@ -86,6 +86,9 @@ class Inode : public std::enable_shared_from_this<Inode> {
   virtual SysResult<std::vector<std::string>> list_xattrs() { return std::vector<std::string>(); }
   virtual SysResult<void> remove_xattr(const std::string&) { return std::unexpected(Errno{EOPNOTSUPP}); }
 
+  // Does the filesystem let this caller read and search, whatever the mode says? A process may always see its own
+  // descriptors, proc_pid_fd(5).
+  virtual bool always_readable(Caller&) { return false; }
   // May the name of a child be kept, or does the directory change by itself (procfs)?
   virtual bool keeps_names() const { return true; }
 

@@ -58,6 +58,7 @@ class Walk {
   SysResult<void> check_searchable(const Path& at) {
     Attributes attributes = TRY(at.inode().attributes());
     if (!S_ISDIR(attributes.st_mode)) return fail(ENOTDIR);
+    if (at.inode().always_readable(caller_)) return {};
     return check_access(caller_.credentials(), attributes, kMayExecute);
   }
 

@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -20,40 +21,64 @@ std::unexpected<Errno> last_error() {
 
 class HostFdInode final : public vfs::Inode {
  public:
-  explicit HostFdInode(int fd) : fd_(fd) {}
+  HostFdInode(HostPoller& poller, sys::FileDescriptor fd, int flags)
+      : poller_(poller), fd_(std::move(fd)), flags_(flags) {}
   SysResult<vfs::Attributes> attributes() override {
     vfs::Attributes result;
-    if (::fstat(fd_, &result) < 0) return last_error();
+    if (::fstat(fd_.get(), &result) < 0) return last_error();
     return result;
   }
   SysResult<struct statfs> filesystem_statistics() override {
     struct statfs result;
-    if (::fstatfs(fd_, &result) < 0) return last_error();
+    if (::fstatfs(fd_.get(), &result) < 0) return last_error();
     return result;
   }
-  SysResult<vfs::FilePtr> open(Caller&, const vfs::Path&, int) override { return std::unexpected(Errno{ENXIO}); }
+  // Of a regular file: "> /dev/stdout" truncates it.
+  SysResult<void> set_attributes(const vfs::AttributeChange& change) override {
+    if (!change.size || change.mode || change.uid || change.gid) return std::unexpected(Errno{EPERM});
+    if (::ftruncate(fd_.get(), static_cast<off_t>(*change.size)) < 0) return last_error();
+    return {};
+  }
+  // Through /proc/self/fd/N, which is what /dev/stdout is: another description of what the host has given.
+  SysResult<vfs::FilePtr> open(Caller&, const vfs::Path&, int flags) override {
+    const int had = flags_ & O_ACCMODE, wanted = flags & O_ACCMODE;
+    if (had != O_RDWR && had != wanted) return std::unexpected(Errno{EACCES});
+    sys::FileDescriptor copy(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+    if (!copy) return last_error();
+    return make_host_fd(poller_, std::move(copy), flags);
+  }
+  int fd() const { return fd_.get(); }
 
  private:
-  int fd_;  // the file's, which keeps us
+  HostPoller& poller_;
+  sys::FileDescriptor fd_;
+  int flags_;
 };
+
+// As /proc/PID/fd shows it.
+std::string name_of(int fd) {
+  struct stat now;
+  if (::fstat(fd, &now) < 0) return "anon_inode:[host]";
+  if (S_ISFIFO(now.st_mode)) return fmt::format("pipe:[{}]", now.st_ino);
+  if (S_ISSOCK(now.st_mode)) return fmt::format("socket:[{}]", now.st_ino);
+  return S_ISCHR(now.st_mode) && now.st_rdev == makedev(1, 3) ? "/dev/null" : "anon_inode:[host]";
+}
 
 class HostFdFile final : public vfs::File {
  public:
-  HostFdFile(HostPoller& poller, sys::FileDescriptor fd, int open_flags)
-      : File(anonymous_path(std::make_shared<HostFdInode>(fd.get()), "host:[stdio]"), open_flags),
-        poller_(poller),
-        fd_(std::move(fd)) {
+  HostFdFile(HostPoller& poller, std::shared_ptr<HostFdInode> inode, int open_flags)
+      : File(anonymous_path(inode, name_of(inode->fd())), open_flags), poller_(poller), fd_(inode->fd()) {
     // What cannot be polled is always ready: /dev/null, a regular file.
-    polled_ = poller_.add(fd_.get(), queue_).has_value();
+    polled_ = poller_.add(fd_, queue_).has_value();
   }
   ~HostFdFile() override {
-    if (polled_) poller_.remove(fd_.get());
+    if (polled_) poller_.remove(fd_);
   }
 
   SysResult<size_t> read(Caller&, IoVector& io) override {
     if (!has(POLLIN)) return std::unexpected(Errno{EAGAIN});
     auto pieces = io.rest();
-    ssize_t n = ::readv(fd_.get(), pieces.data(), static_cast<int>(std::min<size_t>(pieces.size(), IOV_MAX)));
+    ssize_t n = ::readv(fd_, pieces.data(), static_cast<int>(std::min<size_t>(pieces.size(), IOV_MAX)));
     if (n < 0) return last_error();
     return io.skip(static_cast<size_t>(n));
   }
@@ -69,7 +94,7 @@ class HostFdFile final : public vfs::File {
         kept += piece.iov_len;
       }
     }
-    ssize_t n = ::writev(fd_.get(), pieces.data(), static_cast<int>(std::min<size_t>(pieces.size(), IOV_MAX)));
+    ssize_t n = ::writev(fd_, pieces.data(), static_cast<int>(std::min<size_t>(pieces.size(), IOV_MAX)));
     if (n < 0) {
       if (errno == EPIPE) caller.send_signal_to_self(SIGPIPE);
       return last_error();
@@ -77,12 +102,12 @@ class HostFdFile final : public vfs::File {
     return io.skip(static_cast<size_t>(n));
   }
   uint32_t ready(Caller&) override {
-    pollfd one = {fd_.get(), POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM, 0};
+    pollfd one = {fd_, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM, 0};
     return ::poll(&one, 1, 0) > 0 ? static_cast<uint32_t>(one.revents) : 0;
   }
   core::WaitQueue* queue() override { return polled_ ? &queue_ : nullptr; }
   SysResult<uint64_t> seek(Caller&, int64_t offset, int whence) override {
-    off_t at = ::lseek(fd_.get(), offset, whence);
+    off_t at = ::lseek(fd_, offset, whence);
     if (at < 0) return last_error();
     return static_cast<uint64_t>(at);
   }
@@ -90,7 +115,7 @@ class HostFdFile final : public vfs::File {
     switch (request) {
       case FIONREAD: {
         int n = 0;
-        if (::ioctl(fd_.get(), FIONREAD, &n) < 0) return last_error();
+        if (::ioctl(fd_, FIONREAD, &n) < 0) return last_error();
         TRY(caller.memory().write(argument, n));
         return 0;
       }
@@ -101,12 +126,12 @@ class HostFdFile final : public vfs::File {
 
  private:
   bool has(short event) const {
-    pollfd one = {fd_.get(), event, 0};
+    pollfd one = {fd_, event, 0};
     return ::poll(&one, 1, 0) > 0;
   }
 
   HostPoller& poller_;
-  sys::FileDescriptor fd_;
+  int fd_;  // the inode's
   core::WaitQueue queue_;
   bool polled_ = false;
 };
@@ -159,7 +184,7 @@ void HostPoller::remove(int fd) {
 }
 
 vfs::FilePtr make_host_fd(HostPoller& poller, sys::FileDescriptor fd, int flags) {
-  return std::make_shared<HostFdFile>(poller, std::move(fd), flags);
+  return std::make_shared<HostFdFile>(poller, std::make_shared<HostFdInode>(poller, std::move(fd), flags), flags);
 }
 
 }  // namespace cella::sandbox::fs
