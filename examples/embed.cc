@@ -1,8 +1,9 @@
 // embed ROOTFS [STATE]: a container without a bundle and without the command line, as libcontainer's README makes one.
 //
 // A Config is filled in directly. The container's first program writes into a pipe of ours, a second one joins it; its
-// processes are listed, frozen, thawed and signalled, and in the end nothing is left of it.
+// processes are listed, frozen, thawed, limited, counted and signalled, and in the end nothing is left of it.
 #include <cella/cella.h>
+#include <poll.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -97,6 +98,24 @@ void show(const cella::Container& container) {
               must(container.processes(), "processes").size());
 }
 
+// What a supervisor does: limits, counters, and a wait for whatever comes first, a lack of memory or the end.
+void supervise(cella::Container& container) {
+  cella::config::Config c = container.config();
+  c.cgroups.resources.pids_limit = 32;
+  must(container.set(c), "set");
+  const cella::Stats stats = must(container.stats(), "stats");
+  std::printf("pids: %llu of %llu\n", static_cast<unsigned long long>(stats.cgroup_stats.pids_stats.current),
+              static_cast<unsigned long long>(stats.cgroup_stats.pids_stats.limit));
+  cella::Notification oom = must(container.notify_oom(), "notify_oom");
+  cella::Result<cella::Notification> pressure = container.notify_memory_pressure(cella::PressureLevel::kCritical);
+  if (!pressure && pressure.error().code != cella::ErrorCode::kUnsupported) must(std::move(pressure), "pressure");
+
+  must(container.signal(SIGKILL), "signal");
+  pollfd wait = {oom.fd(), POLLIN, 0};
+  while (must(oom.receive(), "receive") != cella::Notification::Kind::kEnd) ::poll(&wait, 1, -1);
+  if (pressure && must(pressure->receive(), "receive") != cella::Notification::Kind::kEnd) std::printf("pressure\n");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -106,8 +125,8 @@ int main(int argc, char** argv) {
   }
   cella::FactoryOptions options;
   if (argc > 2) options.root = argv[2];
-  options.on_warning = [](std::string_view text) {
-    std::fprintf(stderr, "warning: %.*s\n", static_cast<int>(text.size()), text.data());
+  options.on_warning = [](const cella::Finding& warning) {
+    std::fprintf(stderr, "warning: %s: %s\n", warning.pointer.c_str(), warning.message.c_str());
   };
   cella::Factory factory(options);
   const std::string id = "embed-" + std::to_string(::getpid());
@@ -135,7 +154,7 @@ int main(int argc, char** argv) {
   must(container.resume(), "resume");
   show(container);
 
-  must(container.signal(SIGKILL), "signal");
+  supervise(container);
   std::printf("first ended with %d\n", cella::exit_code_of(must(first.wait(), "wait")));
   close_all(pipes);
   show(container);

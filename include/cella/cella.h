@@ -5,4 +5,8 @@
 #include <cella/container.h>
 #include <cella/error.h>
 #include <cella/factory.h>
+#include <cella/features.h>
+#include <cella/lint.h>
+#include <cella/notification.h>
 #include <cella/process.h>
+#include <cella/stats.h>

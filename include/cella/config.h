@@ -146,7 +146,7 @@ struct Resources {
   std::optional<uint64_t> memory_swappiness;
   std::optional<bool> oom_kill_disable;
   std::optional<bool> memory_use_hierarchy;
-  bool memory_check_before_update = false;
+  std::optional<bool> memory_check_before_update;  // refuse a limit below what is in use
   std::optional<uint64_t> cpu_shares;
   std::optional<int64_t> cpu_quota;
   std::optional<uint64_t> cpu_burst;
@@ -179,6 +179,7 @@ struct Cgroup {
   bool rootless = false;             // permission errors are tolerated where nothing was asked for
   std::optional<int64_t> owner_uid;  // who may use the container's cgroup v2 directory; a host uid
   std::vector<std::pair<std::string, std::string>> systemd_properties;  // org.systemd.property.*
+  std::string delegate;  // v2: a cgroup below the container's that its first process is moved to
   Resources resources;
 };
 
@@ -203,6 +204,8 @@ struct SeccompSyscall {
   SeccompAction action = SeccompAction::kAllow;
   std::optional<uint32_t> errno_ret;  // default EPERM; also the trace message
   std::vector<SeccompArg> args;       // all must match (libseccomp's rule for one syscall line)
+  // Where config.json has it, /linux/seccomp/syscalls/RULE/names/NAME; -1: it is not from there. Not in state.json.
+  int spec_rule = -1, spec_name = -1;
 };
 struct Seccomp {
   SeccompAction default_action = SeccompAction::kAllow;
@@ -212,6 +215,9 @@ struct Seccomp {
   std::string listener_path;
   std::string listener_metadata;
   std::vector<SeccompSyscall> syscalls;
+  bool fail_unknown_syscalls = false;  // a name that no architecture has is an error, not a warning
+  // base64 of struct sock_filter[]: loaded instead of what the rules say; the flags and the listener still count.
+  std::string program;
 };
 
 struct Hook {
@@ -262,6 +268,7 @@ struct IntelRdt {
   std::string clos_id, l3_cache_schema, mem_bw_schema;
   std::vector<std::string> schemata;
   bool enable_monitoring = false;
+  friend bool operator==(const IntelRdt&, const IntelRdt&) = default;
 };
 struct MemoryPolicy {
   int mode = 0;  // MPOL_* of set_mempolicy(2)
@@ -279,6 +286,7 @@ struct Config {
   std::vector<Mount> mounts;
   std::vector<Device> devices;  // nodes to create
   std::string mount_label;
+  std::string mount_context_type;  // "fscontext" …: the option that mount_label becomes; empty: "context"
   std::string hostname;
   std::string domainname;
   Namespaces namespaces;
@@ -299,6 +307,8 @@ struct Config {
   std::optional<Seccomp> seccomp;
   bool no_new_privileges = false;
   Hooks hooks;
+  // Files of the host's that what hooks print is appended to; empty: it is part of the error of one that fails.
+  std::string hooks_stdout, hooks_stderr;
   std::string version;              // ociVersion
   std::vector<std::string> labels;  // "key=value": annotations, and "bundle=<path>"
   bool no_new_keyring = false;
@@ -309,6 +319,11 @@ struct Config {
   std::optional<CPUAffinity> exec_cpu_affinity;
   std::optional<IntelRdt> intel_rdt;
   std::optional<MemoryPolicy> memory_policy;
+  bool keep_original_groups = false;  // processes have the supplementary groups of whoever starts them
+  std::string pidfd_receiver;         // unix socket that gets a pidfd of the first process
+  // Inside the container: a tmpfs is mounted there instead of what `mounts` says, and in its directory "systemd" the
+  // named hierarchy of cgroup v1. Needs a new cgroup namespace.
+  std::string systemd_cgroup_v1;
   bool rootless_euid = false;     // made by an ordinary user
   bool rootless_cgroups = false;  // cgroup errors are tolerated where nothing was asked for
 

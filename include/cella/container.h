@@ -9,13 +9,16 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <cella/config.h>
 #include <cella/error.h>
+#include <cella/notification.h>
 #include <cella/process.h>
+#include <cella/stats.h>
 
 namespace cella {
 
@@ -46,6 +49,14 @@ struct OciState {
 std::string to_json(const OciState& state);
 // As `runc list --format json`: one line; "null" when empty.
 std::string to_json(const std::vector<OciState>& states);
+
+// What Container::update changes: what is absent or empty here stays as it is, and so does a number that is 0 where the
+// kernel has no such value. A list of device rules takes the place of the present one (the rules that every container
+// has are kept); lists of limits by device, interface or page size are changed entry by entry.
+struct ResourceChanges {
+  config::Resources resources;  // but for freezer and skip_devices
+  std::optional<config::IntelRdt> intel_rdt;
+};
 
 // The steps of a plan, for people and for programs. See docs/architecture.md.
 struct PlanText {
@@ -87,6 +98,24 @@ class Container {
   Result<void> signal_all(int signal_number);
   Result<void> pause();
   Result<void> resume();
+
+  // Applies the resources of the config (cgroups.resources but for the freezer's state, and intel_rdt; the rest is not
+  // looked at) to the container, created, running or paused, and keeps them in its state. When the kernel refuses one
+  // of the values, those written before it are put back, and the error says which could not be. Device rules are
+  // written only when they are not those of before. kContainerNotRunning; kUnsupported for a value that this host
+  // cannot have.
+  Result<void> set(const config::Config& config);
+  // set() of the present config with the changes in it. Safe against other processes that do the same.
+  Result<void> update(const ResourceChanges& changes);
+
+  // kContainerNotRunning.
+  Result<Stats> stats() const;
+  // An event each time that a process of the container has been killed for lack of memory, or would have been.
+  // kContainerNotRunning; kUnsupported without a memory cgroup.
+  Result<Notification> notify_oom() const;
+  // An event each time that the pressure reaches the level. Also kUnsupported on cgroup v2, which has memory.pressure.
+  Result<Notification> notify_memory_pressure(PressureLevel level) const;
+
   // Removes cgroups, state and runs the poststop hooks. kContainerNotStopped when it is running, kContainerPaused when
   // it is paused; success when it has been destroyed already. A created one is killed first.
   Result<void> destroy();

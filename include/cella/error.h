@@ -52,7 +52,7 @@ struct Error {
   std::string message;               // the innermost sentence; empty when the errno says it all
   std::vector<std::string> context;  // what was being done, innermost first
   std::string hint;                  // what the user can do about it, or empty
-  std::vector<Finding> findings;     // with kConfigInvalid: everything that is wrong
+  std::vector<Finding> findings;     // kConfigInvalid: everything that is wrong; kUnsupported: or cannot be had
 
   Error() = default;
   Error(Errno e) : errno_value(e.value) {}  // NOLINT: implicit on purpose, so that TRY lifts an Errno

@@ -11,6 +11,7 @@
 #include <cella/config.h>
 #include <cella/container.h>
 #include <cella/error.h>
+#include <cella/lint.h>
 
 namespace cella {
 
@@ -26,8 +27,12 @@ struct FactoryOptions {
   // Absolute paths; empty: looked up in $PATH.
   std::string newuidmap_path;
   std::string newgidmap_path;
-  // Called with each warning, in the calling thread. May be empty.
-  std::function<void(std::string_view)> on_warning;
+  // What is asked for and would be ignored (a property or capability that is not known, what this host or user cannot
+  // have) is an error, kUnsupported, that lists all of it. Without this each is a warning.
+  bool strict = false;
+  // Called with each warning, in the calling thread; the pointer is that of the field of config.json, or "" where
+  // something else went wrong. May be empty.
+  std::function<void(const Finding&)> on_warning;
 };
 
 // What a bundle's config.json asks for.
@@ -51,9 +56,19 @@ class Factory {
   // Reads and validates <path>/config.json: kConfigInvalid with all findings. Creates nothing.
   Result<Bundle> load_bundle(std::string_view id, std::string_view path, const BundleOptions& options = {}) const;
 
+  // What load_bundle and a start of it would refuse or ignore, as far as that can be told by looking; makes nothing. An
+  // Error only when there is no config.json that can be read. In the order in which they matter: errors first.
+  Result<std::vector<Diagnosis>> lint(std::string_view path, const BundleOptions& options = {}) const;
+
+  // A process description as `exec --process` takes it: the "process" object of the OCI specification.
+  Result<config::ProcessConfig> load_process(std::string_view path) const;
+  // The changes of `update --resources`, as text: the "resources" object of the OCI specification.
+  Result<config::Resources> parse_resources(std::string_view json) const;
+
   // Reserves the id. Nothing runs yet: Container::start makes the init process, and when that fails (or the Container
-  // is destroyed without it) nothing stays behind. kIdInUse, kInvalidIdFormat; kUnsupported for the systemd driver.
-  // Config::version may be left empty. What a Config asks for is looked at by start(). Safe in several threads at once.
+  // is destroyed without it) nothing stays behind. kIdInUse, kInvalidIdFormat; kUnsupported for what this build cannot
+  // do, see features_json(). Config::version may be left empty. The rest of what a Config asks for is looked at by
+  // start(). Safe in several threads at once.
   Result<Container> create(std::string_view id, config::Config config);
   // kContainerNotExists.
   Result<Container> load(std::string_view id) const;
@@ -70,9 +85,6 @@ class Factory {
  private:
   std::unique_ptr<Impl> impl_;
 };
-
-// A process description as `exec --process` takes it: the "process" object of the OCI specification.
-Result<config::ProcessConfig> load_process(std::string_view path);
 
 // The config.json that `spec` and `spec --rootless` write.
 std::string default_spec_json(bool rootless);

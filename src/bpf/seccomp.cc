@@ -58,11 +58,15 @@ struct Numbers {
 
 class Compiler {
  public:
-  Compiler(const SeccompPolicy& policy, std::vector<std::string>* warnings) : policy_(policy), warnings_(warnings) {}
+  Compiler(const SeccompPolicy& policy, std::vector<SeccompIgnored>* ignored) : policy_(policy), ignored_(ignored) {}
 
   Result<SeccompProgram> compile() {
-    TRY(check_notify());
-    program_.flags = TRY(collect_flags());
+    if (policy_.default_action == SeccompAction::kNotify) {
+      return base::fail(ErrorCode::kConfigInvalid, "SCMP_ACT_NOTIFY cannot be used as default action");
+    }
+    program_.wants_listener =
+        std::ranges::any_of(policy_.rules, [](const SeccompRule& r) { return r.action == SeccompAction::kNotify; });
+    program_.flags = TRY(seccomp_flags(policy_.flags, program_.wants_listener));
     default_value_ = TRY(seccomp_return_value(policy_.default_action, policy_.default_errno_ret));
     TRY(choose_architectures());
     TRY(choose_rules());
@@ -79,40 +83,8 @@ class Compiler {
 
  private:
   template <typename... Args>
-  void warn(fmt::format_string<Args...> format, Args&&... args) {
-    if (warnings_ != nullptr) warnings_->push_back(fmt::format(format, std::forward<Args>(args)...));
-  }
-
-  Result<void> check_notify() {
-    if (policy_.default_action == SeccompAction::kNotify) {
-      return base::fail(ErrorCode::kConfigInvalid, "SCMP_ACT_NOTIFY cannot be used as default action");
-    }
-    for (const SeccompRule& rule : policy_.rules) {
-      if (rule.action != SeccompAction::kNotify) continue;
-      if (rule.name == "write") {
-        return base::fail(ErrorCode::kConfigInvalid, "SCMP_ACT_NOTIFY cannot be used for the write syscall");
-      }
-      program_.wants_listener = true;
-    }
-    return {};
-  }
-
-  Result<uint32_t> collect_flags() {
-    uint32_t flags = 0;
-    for (const std::string& name : policy_.flags) {
-      std::optional<uint32_t> flag = seccomp_flag_from_name(name);
-      if (!flag) return base::fail(ErrorCode::kConfigInvalid, "seccomp flag {} is not known", name);
-      flags |= *flag;
-    }
-    if (program_.wants_listener) {
-      flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
-      // Otherwise both want to give their result in the return value: a descriptor, and the thread that did not sync.
-      if ((flags & SECCOMP_FILTER_FLAG_TSYNC) != 0) flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
-    } else if ((flags & *seccomp_flag_from_name("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")) != 0) {
-      return base::fail(ErrorCode::kConfigInvalid,
-                        "seccomp flag SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs a rule with SCMP_ACT_NOTIFY");
-    }
-    return flags;
+  void ignore(SeccompIgnored::What what, size_t index, fmt::format_string<Args...> format, Args&&... args) {
+    if (ignored_ != nullptr) ignored_->push_back({what, index, fmt::format(format, std::forward<Args>(args)...)});
   }
 
   Result<void> choose_architectures() {
@@ -125,21 +97,23 @@ class Compiler {
     Filter probe(::seccomp_init(SCMP_ACT_ALLOW));
     if (!probe) return base::fail_errno(ENOMEM, "seccomp_init");
     numbers_.push_back({.architecture = native});
-    for (const std::string& name : policy_.architectures) {
+    for (size_t index = 0; index < policy_.architectures.size(); ++index) {
+      const std::string& name = policy_.architectures[index];
       const SeccompArchitecture* architecture = seccomp_architecture(name);
       if (architecture == nullptr) {
         return base::fail(ErrorCode::kConfigInvalid, "seccomp architecture {} is not known", name);
       }
       if (architecture->token == 0) {
-        warn("seccomp architecture {} is ignored: libseccomp does not know it and this machine is {}", name,
-             native->name);
+        ignore(SeccompIgnored::kArchitecture, index, "is ignored: libseccomp does not know {} and this machine is {}",
+               name, native->name);
         continue;
       }
       auto same = [&](const Numbers& other) { return other.architecture == architecture; };
       if (std::ranges::any_of(numbers_, same)) continue;
       int status = ::seccomp_arch_add(probe.get(), architecture->token);
       if (status == -EDOM) {
-        warn("seccomp architecture {} is ignored: its byte order is not that of {}", name, native->name);
+        ignore(SeccompIgnored::kArchitecture, index, "is ignored: the byte order of {} is not that of {}", name,
+               native->name);
         continue;
       }
       if (status < 0) return base::fail_errno(-status, "adding architecture {} to the seccomp filter", name);
@@ -149,7 +123,8 @@ class Compiler {
   }
 
   Result<void> choose_rules() {
-    for (const SeccompRule& rule : policy_.rules) {
+    for (size_t index = 0; index < policy_.rules.size(); ++index) {
+      const SeccompRule& rule = policy_.rules[index];
       if (rule.name.empty()) return base::fail(ErrorCode::kConfigInvalid, "seccomp: a syscall's name is empty");
       uint32_t value = TRY(seccomp_return_value(rule.action, rule.errno_ret), "seccomp rule for {}", rule.name);
       for (const SeccompArg& arg : rule.args) {
@@ -159,7 +134,10 @@ class Compiler {
         }
       }
       if (::seccomp_syscall_resolve_name(rule.name.c_str()) == __NR_SCMP_ERROR) {
-        warn("unknown seccomp syscall \"{}\" ignored", rule.name);
+        if (policy_.fail_unknown_syscalls) {
+          return base::fail(ErrorCode::kConfigInvalid, "seccomp: unknown syscall \"{}\"", rule.name);
+        }
+        ignore(SeccompIgnored::kRule, index, "is ignored: unknown syscall \"{}\"", rule.name);
         continue;
       }
       const bool active = value != default_value_;
@@ -314,7 +292,7 @@ class Compiler {
   }
 
   const SeccompPolicy& policy_;
-  std::vector<std::string>* warnings_;
+  std::vector<SeccompIgnored>* ignored_;
   SeccompProgram program_;
   uint32_t default_value_ = 0;
   std::vector<Numbers> numbers_;  // the native architecture first: its tree is reached first
@@ -323,8 +301,26 @@ class Compiler {
 
 }  // namespace
 
-Result<SeccompProgram> compile_seccomp(const SeccompPolicy& policy, std::vector<std::string>* warnings) {
-  return Compiler(policy, warnings).compile();
+Result<uint32_t> seccomp_flags(const std::vector<std::string>& names, bool wants_listener) {
+  uint32_t flags = 0;
+  for (const std::string& name : names) {
+    std::optional<uint32_t> flag = seccomp_flag_from_name(name);
+    if (!flag) return base::fail(ErrorCode::kConfigInvalid, "seccomp flag {} is not known", name);
+    flags |= *flag;
+  }
+  if (wants_listener) {
+    flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    // Otherwise both want to give their result in the return value: a descriptor, and the thread that did not sync.
+    if ((flags & SECCOMP_FILTER_FLAG_TSYNC) != 0) flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+  } else if ((flags & *seccomp_flag_from_name("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")) != 0) {
+    return base::fail(ErrorCode::kConfigInvalid,
+                      "seccomp flag SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs a rule with SCMP_ACT_NOTIFY");
+  }
+  return flags;
+}
+
+Result<SeccompProgram> compile_seccomp(const SeccompPolicy& policy, std::vector<SeccompIgnored>* ignored) {
+  return Compiler(policy, ignored).compile();
 }
 
 }  // namespace cella::bpf

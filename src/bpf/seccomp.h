@@ -59,6 +59,7 @@ struct SeccompPolicy {
   std::vector<std::string> architectures;
   std::vector<std::string> flags;  // "SECCOMP_FILTER_FLAG_LOG"
   std::vector<SeccompRule> rules;
+  bool fail_unknown_syscalls = false;  // a name that no architecture has is kConfigInvalid, not a warning
 };
 
 struct SeccompProgram {
@@ -67,12 +68,19 @@ struct SeccompProgram {
   bool wants_listener = false;  // some rule is kNotify: seccomp(2) will return a descriptor
 };
 
-// kConfigInvalid: an architecture, flag, index or errno that does not exist; NOTIFY as the default action or on
-// write(2) (the descriptor could then never leave the container; runc's rule); a program above the kernel's 4096
-// instructions. kUnsupported: the native architecture is unknown to libseccomp.
-// `warnings`, when given, gets one sentence for each thing ignored: a syscall name that no architecture has, an
-// architecture that this machine cannot run and libseccomp does not know.
-Result<SeccompProgram> compile_seccomp(const SeccompPolicy& policy, std::vector<std::string>* warnings = nullptr);
+// An element of SeccompPolicy::architectures or ::rules that the program does without.
+struct SeccompIgnored {
+  enum What { kArchitecture, kRule } what = kRule;
+  size_t index = 0;
+  std::string message;  // a sentence about it: "is ignored: …"
+};
+
+// kConfigInvalid: an architecture, flag, index or errno that does not exist; NOTIFY as the default action (runc's
+// rule: the agent would have to serve the execve(2) of the program, too); a program above the kernel's 4096
+// instructions. kUnsupported: the native architecture is unknown to libseccomp. `ignored`, when given, gets each thing
+// ignored: a rule for a syscall name that no architecture has, an architecture that this machine cannot run and
+// libseccomp does not know.
+Result<SeccompProgram> compile_seccomp(const SeccompPolicy& policy, std::vector<SeccompIgnored>* ignored = nullptr);
 
 // SECCOMP_RET_* with its data. kConfigInvalid when the errno is out of range.
 Result<uint32_t> seccomp_return_value(SeccompAction action, std::optional<uint32_t> errno_ret);
@@ -81,8 +89,14 @@ Result<uint32_t> seccomp_return_value(SeccompAction action, std::optional<uint32
 std::optional<SeccompAction> seccomp_action_from_name(std::string_view name);
 std::optional<SeccompOperator> seccomp_operator_from_name(std::string_view name);
 std::optional<uint32_t> seccomp_flag_from_name(std::string_view name);  // SECCOMP_FILTER_FLAG_*
+// The flags for seccomp(2), with what a listener needs when there is to be one. kConfigInvalid: an unknown name, or one
+// that needs a listener.
+Result<uint32_t> seccomp_flags(const std::vector<std::string>& names, bool wants_listener);
 const char* seccomp_action_name(SeccompAction action);
 const char* seccomp_operator_name(SeccompOperator op);
+
+// Of the libseccomp that this is built with, "2.5.4".
+std::string libseccomp_version();
 
 // Every name that is understood, for `features`. Architectures: those that can be compiled.
 std::vector<std::string> seccomp_action_names();

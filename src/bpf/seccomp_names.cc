@@ -128,6 +128,11 @@ const char* seccomp_operator_name(SeccompOperator op) {
   return "";
 }
 
+std::string libseccomp_version() {
+  const scmp_version* version = ::seccomp_version();
+  return fmt::format("{}.{}.{}", version->major, version->minor, version->micro);
+}
+
 std::vector<std::string> seccomp_action_names() {
   std::vector<std::string> names;
   for (const ActionName& row : kActions) names.emplace_back(row.name);

@@ -150,7 +150,7 @@ TEST_F(ApplyTest, HugePagesAndUnifiedKeysOfTheV2Tree) {
   apply(resources);
   EXPECT_EQ(file("", "hugetlb.2MB.max"), fmt::format("{}", 4 << 20));
   EXPECT_EQ(file("", "hugetlb.2MB.rsvd.max"), fmt::format("{}", 4 << 20));
-  Result<Stats> stats = manager_->stats();
+  Result<CgroupStats> stats = manager_->stats();
   EXPECT_TRUE(stats && stats->hugetlb_stats.contains("2MB"));
 }
 
@@ -161,7 +161,7 @@ TEST_F(ApplyTest, StatsCount) {
     return sleep_for_ever();
   });
   ::usleep(100'000);
-  Result<Stats> stats = manager_->stats();
+  Result<CgroupStats> stats = manager_->stats();
   ASSERT_TRUE(stats) << stats.error().text();
   EXPECT_EQ(stats->pids_stats.current, 1u);
   EXPECT_GT(stats->cpu_stats.cpu_usage.total_usage, 0u);

@@ -36,22 +36,22 @@ Result<sys::FileDescriptor> watch_v2_events(Group& group) {
   return watch;
 }
 
-std::unexpected<Error> no_memory_controller() {
-  return base::fail(ErrorCode::kUnsupported, "the container has no memory cgroup");
-}
-
 }  // namespace
 
 Result<sys::FileDescriptor> Manager::notify_oom() {
   if (Group* group = find("memory")) return register_v1_event(*group, "memory.oom_control", "");
-  if (Group* group = unified()) return watch_v2_events(*group);
-  return no_memory_controller();
+  Group* group = unified();
+  if (group == nullptr) return std::unexpected(no_group("memory"));
+  Result<sys::FileDescriptor> watch = watch_v2_events(*group);
+  // The group is there, without the controller.
+  if (!watch && watch.error().errno_value == ENOENT && exists()) return std::unexpected(no_group("memory"));
+  return watch;
 }
 
 Result<uint64_t> Manager::oom_kill_count() {
   Group* v1 = find("memory");
   Group* group = v1 != nullptr ? v1 : unified();
-  if (group == nullptr) return no_memory_controller();
+  if (group == nullptr) return std::unexpected(no_group("memory"));
   const char* file = v1 != nullptr ? "memory.oom_control" : "memory.events";
   SysResult<std::string> text = group->read(file);
   if (!text) {

@@ -113,8 +113,7 @@ Result<void> Manager::freeze_within(bool on, int64_t limit) {
     if (done && !v1_frozen()) return {};  // thawed here; not frozen there by another runtime
   }
   if (v1 == nullptr) {
-    return base::fail(ErrorCode::kUnsupported, "cannot {}: the container has no freezer cgroup",
-                      on ? "freeze" : "thaw");
+    return std::unexpected(no_group(groups_.empty() ? "" : "freezer").with(on ? "cannot freeze" : "cannot thaw"));
   }
   TRY(freeze_v1(*v1, on, limit), "{} cgroup {}", on ? "freezing" : "thawing", v1->path());
   return {};

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/scope_exit.h"
+#include "cgroup/stats.h"
 #include "cgroup/text.h"
 
 namespace cella::cgroup {
@@ -78,6 +79,17 @@ Group* Manager::process_group() {
   return groups_.empty() ? nullptr : &groups_.front();
 }
 
+Error Manager::no_group(std::string_view controller) const {
+  Error error(ErrorCode::kUnsupported, fmt::format("the cgroup controller {} is not available", controller));
+  if (controller.empty()) error.message = "the container has no cgroup";
+  if (!rootless_) return error;
+  error.message = "the container has no cgroup of its own";
+  if (!controller.empty()) error.message += fmt::format(" with the controller {}", controller);
+  error.hint =
+      "an ordinary user makes cgroups only in one that is delegated, see Delegate= in systemd.resource-control(5)";
+  return error;
+}
+
 Result<void> Manager::check_unused(Group& group) {
   std::vector<pid_t> pids = TRY(group.processes(true));
   if (!pids.empty()) {
@@ -104,6 +116,8 @@ Result<void> Manager::create(Part part) {
     SysResult<bool> made = group.make();
     if (!made) {
       if (tolerant_ && is_permission(made.error().value)) {
+        ignored_.push_back({"/linux/cgroupsPath", fmt::format("is not to be had: creating {}: {}", group.path(),
+                                                              errno_text(made.error().value))});
         groups_.erase(groups_.begin() + static_cast<ptrdiff_t>(i));
         continue;
       }
@@ -183,8 +197,9 @@ bool Manager::exists() {
   return group != nullptr && ::access(group->path().c_str(), F_OK) == 0;
 }
 
-Result<Stats> Manager::stats() {
-  Stats stats;
+Result<CgroupStats> Manager::stats() {
+  if (groups_.empty()) return std::unexpected(no_group(""));
+  CgroupStats stats;
   bool hybrid = groups_.size() > 1;
   for (Group& group : groups_) {
     TRY(group.v2() ? add_v2_stats(group, stats, hybrid) : add_v1_stats(group, stats), "reading statistics of cgroup {}",

@@ -16,21 +16,25 @@
 
 #include <sys/types.h>
 
+#include <cella/error.h>
+#include <cella/notification.h>
+#include <cella/stats.h>
+
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
-
-#include <cella/error.h>
 
 #include "cgroup/group.h"
 #include "cgroup/layout.h"
 #include "cgroup/paths.h"
-#include "cgroup/stats.h"
 #include "config/config.h"
 
 namespace cella::cgroup {
+
+class Writer;
 
 // What a new process needs to be in the container's cgroups.
 struct Join {
@@ -47,8 +51,6 @@ using SubPaths = std::map<std::string, std::string>;
 // Which of a container's groups: those of the v2 hierarchy are entered by being born in them, those of v1 by a process
 // that is there already. So the v1 ones may be made while that process is busy with something else.
 enum class Part { kAll, kV1, kV2 };
-
-enum class PressureLevel { kLow, kMedium, kCritical };
 
 class Manager {
  public:
@@ -67,6 +69,14 @@ class Manager {
   Result<Join> open_join(const SubPaths& sub_paths = {}, Part part = Part::kAll);
   // Only what is asked for is written; a value for a controller that is not there is an error naming the OCI field.
   Result<void> apply(const config::Resources& resources);
+  // v2 alone. Makes the cgroup `path` below the container's, gives it to the user `uid` and group `gid` of the host
+  // (what the kernel says may be given, /sys/kernel/cgroup/delegate), and moves the process there. The container's own
+  // keeps the limits; destroy() removes both.
+  Result<void> delegate(pid_t pid, const std::string& path, uid_t uid, gid_t gid);
+  // The same for groups in use that hold `before`: what a file says already is not written again, device rules only
+  // when they are not the same, and the freezer is left alone. After an error everything is as it was, or the error
+  // says what is not.
+  Result<void> set(const config::Resources& resources, const config::Resources& before);
   // Writes the pid to every cgroup.procs: the slow way, for restore.
   Result<void> add_process(pid_t pid);
 
@@ -77,12 +87,15 @@ class Manager {
   Result<std::vector<pid_t>> processes(bool recursive);
   // Signals all processes, those of groups below too. SIGKILL reaches also those being forked, and frozen ones.
   Result<void> kill_all(int signal);
+  // What create() and apply() did without, for a rootless caller who may not have it; and forgets it.
+  std::vector<Finding> take_ignored() { return std::exchange(ignored_, {}); }
+
   // Removes the groups and those that the container made in them. Parents stay, as with runc: the next container of
   // the same pod needs them. Missing ones are success; groups still busy after about 2 s are EBUSY.
   Result<void> destroy();
   bool exists();
 
-  Result<Stats> stats();
+  Result<CgroupStats> stats();
   // Readable when the kernel has killed or is about to kill for lack of memory. v1: an eventfd, readable also when the
   // group is removed. v2: an inotify fd on memory.events and cgroup.events. Ask oom_kill_count() what it was.
   Result<sys::FileDescriptor> notify_oom();
@@ -95,8 +108,10 @@ class Manager {
   Group* find(std::string_view controller);
   Group* unified() { return find(""); }
   Group* process_group();  // the one whose process list counts
+  // Why there is nothing to do it with; `controller` may be empty.
+  Error no_group(std::string_view controller) const;
   Result<void> check_unused(Group& group);
-  Result<void> apply_settings(const config::Resources& resources);
+  Result<void> write_settings(const config::Resources& resources, Writer& writer);
   Result<void> apply_devices(const config::Resources& resources);
   bool v1_frozen();
   Result<void> freeze_within(bool on, int64_t limit_milliseconds);
@@ -105,6 +120,7 @@ class Manager {
   std::vector<Group> groups_;  // v1 first, the v2 one last
   bool rootless_ = false;
   bool tolerant_ = false;  // rootless and no path asked for
+  std::vector<Finding> ignored_;
   bool borrowed_ = false;  // config.paths: others own these groups; joined only
 };
 

@@ -69,6 +69,14 @@ void add_hugetlb(List& list, const Resources& r, const char* suffix) {
   }
 }
 
+void add_idle(List& list, const Resources& r) {
+  if (r.cpu_idle) list.add("cpu.idle", "cpu", "cpu.idle", *r.cpu_idle, *r.cpu_idle ? 0 : Setting::kDefault);
+}
+// The kernel gives an idle group a weight of its own and refuses any other.
+bool has_weight(const Resources& r) {
+  return is_set(r.cpu_shares) && r.cpu_idle.value_or(0) == 0;
+}
+
 void add_v1_cpu(List& list, const Resources& r) {
   // Realtime and bandwidth: the kernel checks period and runtime against each other at each write.
   if (is_set(r.cpu_rt_period)) {
@@ -76,14 +84,14 @@ void add_v1_cpu(List& list, const Resources& r) {
              is_set(r.cpu_rt_runtime) ? Setting::kDeferrable : 0);
   }
   if (is_set(r.cpu_rt_runtime)) list.add("cpu.realtimeRuntime", "cpu", "cpu.rt_runtime_us", *r.cpu_rt_runtime);
-  if (is_set(r.cpu_shares)) list.add("cpu.shares", "cpu", "cpu.shares", *r.cpu_shares, Setting::kVerify);
+  add_idle(list, r);
+  if (has_weight(r)) list.add("cpu.shares", "cpu", "cpu.shares", *r.cpu_shares, Setting::kVerify);
   unsigned deferrable = is_set(r.cpu_quota) ? Setting::kDeferrable : 0;
   if (is_set(r.cpu_period)) list.add("cpu.period", "cpu", "cpu.cfs_period_us", *r.cpu_period, deferrable);
   if (r.cpu_burst) {
     list.add("cpu.burst", "cpu", "cpu.cfs_burst_us", *r.cpu_burst, deferrable | (*r.cpu_burst ? 0 : Setting::kDefault));
   }
   if (is_set(r.cpu_quota)) list.add("cpu.quota", "cpu", "cpu.cfs_quota_us", *r.cpu_quota);
-  if (r.cpu_idle) list.add("cpu.idle", "cpu", "cpu.idle", *r.cpu_idle, *r.cpu_idle ? 0 : Setting::kDefault);
 }
 
 void add_v1_memory(List& list, const Resources& r) {
@@ -122,10 +130,11 @@ void add_v1_memory(List& list, const Resources& r) {
 }
 
 void add_v1_blkio(List& list, const Resources& r) {
-  auto weight = [&](const char* field, const char* file, const char* bfq, const std::string& value) {
+  auto weight = [&](const char* field, const char* file, const char* bfq, const std::string& value) -> Setting& {
     Setting& setting = list.add(field, "blkio", file, value);
     setting.other_file = bfq;
     setting.other_value = value;
+    return setting;
   };
   if (is_set(r.blkio_weight)) {
     weight("blockIO.weight", "blkio.weight", "blkio.bfq.weight", fmt::format("{}", *r.blkio_weight));
@@ -134,10 +143,12 @@ void add_v1_blkio(List& list, const Resources& r) {
   for (const config::WeightDevice& device : r.blkio_weight_device) {
     if (is_set(device.weight)) {
       weight("blockIO.weightDevice", "blkio.weight_device", "blkio.bfq.weight_device",
-             device_line(device, *device.weight));
+             device_line(device, *device.weight))
+          .reset = device_line(device, "default");
     }
     if (is_set(device.leaf_weight)) {
-      list.add("blockIO.weightDevice", "blkio", "blkio.leaf_weight_device", device_line(device, *device.leaf_weight));
+      list.add("blockIO.weightDevice", "blkio", "blkio.leaf_weight_device", device_line(device, *device.leaf_weight))
+          .reset = device_line(device, 0);
     }
   }
 }
@@ -163,8 +174,8 @@ constexpr Throttle kThrottles[] = {
 void add_v2_cpu(List& list, const Resources& r) {
   if (is_set(r.cpu_rt_period)) list.refuse("cpu.realtimePeriod", "cpu", "cgroup v2 has no realtime scheduling");
   if (is_set(r.cpu_rt_runtime)) list.refuse("cpu.realtimeRuntime", "cpu", "cgroup v2 has no realtime scheduling");
-  if (r.cpu_idle) list.add("cpu.idle", "cpu", "cpu.idle", *r.cpu_idle, *r.cpu_idle ? 0 : Setting::kDefault);
-  if (is_set(r.cpu_shares)) list.add("cpu.shares", "cpu", "cpu.weight", weight_from_shares(*r.cpu_shares));
+  add_idle(list, r);
+  if (has_weight(r)) list.add("cpu.shares", "cpu", "cpu.weight", weight_from_shares(*r.cpu_shares));
   if (r.cpu_burst) {
     list.add("cpu.burst", "cpu", "cpu.max.burst", *r.cpu_burst,
              (is_set(r.cpu_quota) ? Setting::kDeferrable : 0) | (*r.cpu_burst ? 0 : Setting::kDefault));
@@ -205,10 +216,11 @@ void add_v2_memory(List& list, const Resources& r) {
 void add_v2_io(List& list, const Resources& r) {
   if (is_set(r.blkio_leaf_weight)) list.refuse("blockIO.leafWeight", "io", "cgroup v2 has no leaf weight");
   // BFQ's own file where that scheduler is there; else io.weight, whose range is another.
-  auto weight = [&](const char* field, std::string bfq, std::string io) {
+  auto weight = [&](const char* field, std::string bfq, std::string io) -> Setting& {
     Setting& setting = list.add(field, "io", "io.bfq.weight", bfq);
     setting.other_file = "io.weight";
     setting.other_value = std::move(io);
+    return setting;
   };
   if (is_set(r.blkio_weight)) {
     weight("blockIO.weight", fmt::format("{}", *r.blkio_weight),
@@ -218,14 +230,16 @@ void add_v2_io(List& list, const Resources& r) {
     if (is_set(device.leaf_weight)) list.refuse("blockIO.weightDevice", "io", "cgroup v2 has no leaf weight");
     if (is_set(device.weight)) {
       weight("blockIO.weightDevice", device_line(device, *device.weight),
-             device_line(device, io_weight_from_blkio(*device.weight)));
+             device_line(device, io_weight_from_blkio(*device.weight)))
+          .reset = device_line(device, "default");
     }
   }
   for (const Throttle& throttle : kThrottles) {
     for (const ThrottleDevice& device : r.*throttle.devices) {
       // 0 takes the limit away in v1; in v2 that is "max".
       std::string rate = device.rate == 0 ? "max" : fmt::format("{}", device.rate);
-      list.add(throttle.field, "io", "io.max", device_line(device, fmt::format("{}={}", throttle.v2_key, rate)));
+      list.add(throttle.field, "io", "io.max", device_line(device, fmt::format("{}={}", throttle.v2_key, rate))).reset =
+          device_line(device, fmt::format("{}=max", throttle.v2_key));
     }
   }
 }
@@ -242,7 +256,8 @@ std::vector<Setting> v1_settings(const Resources& r) {
   add_v1_blkio(list, r);
   for (const Throttle& throttle : kThrottles) {
     for (const ThrottleDevice& device : r.*throttle.devices) {
-      list.add(throttle.field, "blkio", throttle.v1_file, device_line(device, device.rate));
+      list.add(throttle.field, "blkio", throttle.v1_file, device_line(device, device.rate)).reset =
+          device_line(device, 0);
     }
   }
   add_hugetlb(list, r, "limit_in_bytes");

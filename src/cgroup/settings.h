@@ -33,6 +33,7 @@ struct Setting {
   unsigned flags = 0;
   std::string other_file = {};  // written instead where `file` does not exist
   std::string other_value = {};
+  std::string reset = {};    // of a file with a line for each device: what takes the device's line out again
   std::string refusal = {};  // not empty: cannot be had in this layout, or is wrong; the rest of the sentence
 };
 

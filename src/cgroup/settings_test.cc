@@ -65,7 +65,7 @@ config::Resources everything() {
   r.cpu_quota = 5000;
   r.cpu_period = 10000;
   r.cpu_burst = 100;
-  r.cpu_idle = 1;
+  r.cpu_idle = 0;
   r.cpuset_cpus = "0-1";
   r.cpuset_mems = "0";
   r.pids_limit = 0;
@@ -100,11 +100,11 @@ TEST(SettingsTest, V1) {
                                           "memory.swappiness=60",
                                           "cpu.rt_period_us=1000",
                                           "cpu.rt_runtime_us=900",
+                                          "cpu.idle=0",
                                           "cpu.shares=1024",
                                           "cpu.cfs_period_us=10000",
                                           "cpu.cfs_burst_us=100",
                                           "cpu.cfs_quota_us=5000",
-                                          "cpu.idle=1",
                                           "pids.max=1",
                                           "blkio.weight=100",
                                           "blkio.leaf_weight=300",
@@ -124,10 +124,18 @@ TEST(SettingsTest, V2) {
   EXPECT_EQ(lines(v2_settings(everything())),
             (Lines{"pids.max=1", "memory.swap.max=2000", "memory.max=1000", "memory.low=500", "io.bfq.weight=100",
                    "io.bfq.weight=8:0 200", "io.max=8:0 rbps=1", "io.max=8:0 wbps=2", "io.max=8:0 riops=3",
-                   "io.max=8:0 wiops=max", "cpu.idle=1", "cpu.weight=100", "cpu.max.burst=100", "cpu.max=5000 10000",
+                   "io.max=8:0 wiops=max", "cpu.idle=0", "cpu.weight=100", "cpu.max.burst=100", "cpu.max=5000 10000",
                    "cpuset.cpus=0-1", "cpuset.mems=0", "hugetlb.2MB.max=4096", "hugetlb.2MB.rsvd.max=4096",
                    "rdma.max=mlx5_1 hca_handle=3 hca_object=10000"}));
   EXPECT_EQ(v2_settings(everything())[4].other_value, fmt::format("{}", io_weight_from_blkio(100)));
+}
+
+TEST(SettingsTest, AnIdleGroupHasNoShares) {
+  config::Resources r;
+  r.cpu_shares = 512;
+  r.cpu_idle = 1;
+  EXPECT_EQ(lines(v1_settings(r)), Lines{"cpu.idle=1"});
+  EXPECT_EQ(lines(v2_settings(r)), Lines{"cpu.idle=1"});
 }
 
 TEST(SettingsTest, V2UnlimitedIsMax) {

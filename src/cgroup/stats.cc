@@ -165,7 +165,7 @@ Result<std::vector<std::string>> huge_page_sizes(Group& group, std::string_view 
   return sizes;
 }
 
-Result<void> add_hugetlb(Group& group, Stats& stats, bool v2) {
+Result<void> add_hugetlb(Group& group, CgroupStats& stats, bool v2) {
   for (const std::string& size : TRY(huge_page_sizes(group, v2 ? "current" : "usage_in_bytes"))) {
     std::string prefix = "hugetlb." + size;
     HugetlbStats entry;
@@ -252,7 +252,7 @@ Result<void> add_v2_pids(Group& group, PidsStats& stats) {
 
 }  // namespace
 
-Result<void> add_v1_stats(Group& group, Stats& stats) {
+Result<void> add_v1_stats(Group& group, CgroupStats& stats) {
   if (group.has("cpu")) TRY(add_cpu(group, stats.cpu_stats));
   if (group.has("cpuacct")) TRY(add_cpuacct(group, stats.cpu_stats.cpu_usage));
   if (group.has("cpuset")) TRY(add_cpuset(group, stats.cpuset_stats));
@@ -265,7 +265,7 @@ Result<void> add_v1_stats(Group& group, Stats& stats) {
   return {};
 }
 
-Result<void> add_v2_stats(Group& group, Stats& stats, bool hybrid) {
+Result<void> add_v2_stats(Group& group, CgroupStats& stats, bool hybrid) {
   stats.cpu_stats.psi = parse_psi(TRY(text_of(group, "cpu.pressure")));
   stats.memory_stats.psi = parse_psi(TRY(text_of(group, "memory.pressure")));
   stats.blkio_stats.psi = parse_psi(TRY(text_of(group, "io.pressure")));

@@ -5,8 +5,9 @@
 namespace cella::cli {
 namespace {
 
-constexpr const Command* kCommands[] = {&kCreate, &kDelete, &kExec, &kHelpCommand, &kKill,  &kList, &kPause,
-                                        &kPs,     &kResume, &kRun,  &kSpec,        &kStart, &kState};
+constexpr const Command* kCommands[] = {&kCreate, &kDelete, &kEvents, &kExec,  &kFeatures, &kHelpCommand,
+                                        &kKill,   &kLint,   &kList,   &kPause, &kPs,       &kResume,
+                                        &kRun,    &kSpec,   &kStart,  &kState, &kUpdate};
 
 const char* store_cgroup_manager(void* globals, const char* value) {
   const std::string_view text = value;
@@ -38,6 +39,7 @@ constexpr auto kGlobalOptions = std::to_array<Option>({
      store_cgroup_manager},
     {"rootless", nullptr, "BOOL", "tolerate what only root may do with cgroups: true, false or auto",
      into<Globals, &Globals::rootless>},
+    {"strict", nullptr, nullptr, "refuse what would be ignored with a warning", into<Globals, &Globals::strict>},
     {"criu", nullptr, "PATH", nullptr, ignore},
     {"version", "v", nullptr, "show the version", into<Globals, &Globals::version>},
 });
@@ -71,7 +73,8 @@ Factory Invocation::factory() const {
                   .rootless = globals.rootless,
                   .newuidmap_path = {},
                   .newgidmap_path = {},
-                  .on_warning = [&log = globals.log](std::string_view text) { log_warning(log, text); }});
+                  .strict = globals.strict,
+                  .on_warning = [&log = globals.log](const Finding& finding) { log_warning(log, finding); }});
 }
 
 Result<bool> understand(Invocation& invocation, void* options) {

@@ -16,6 +16,7 @@ namespace cella::cli {
 struct Globals {
   std::string root;
   bool systemd_cgroup = false;
+  bool strict = false;
   std::optional<bool> rootless;
   LogOptions log;
   bool version = false;
@@ -49,8 +50,8 @@ struct Command {
 };
 inline constexpr size_t kAny = SIZE_MAX;
 
-extern const Command kCreate, kDelete, kExec, kHelpCommand, kKill, kList, kPause, kPs, kResume, kRun, kSpec, kStart,
-    kState;
+extern const Command kCreate, kDelete, kEvents, kExec, kFeatures, kHelpCommand, kKill, kLint, kList, kPause, kPs,
+    kResume, kRun, kSpec, kStart, kState, kUpdate;
 // All of them, by name.
 std::span<const Command* const> commands();
 const Command* find_command(std::string_view name);

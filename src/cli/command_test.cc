@@ -64,7 +64,7 @@ TEST(CommandTest, FlagsOfTheCallers) {
   EXPECT_EQ(names_of(kDelete.options), std::vector<std::string>{"force"});
   EXPECT_EQ(names_of(global_options()),
             (std::vector<std::string>{"cgroup-manager", "criu", "debug", "log", "log-format", "root", "rootless",
-                                      "systemd-cgroup", "version"}));
+                                      "strict", "systemd-cgroup", "version"}));
 }
 
 }  // namespace

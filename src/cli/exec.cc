@@ -35,10 +35,10 @@ Result<void> add_capabilities(const std::vector<std::string>& names, config::Cap
 }
 
 // The template, changed by the options that were given.
-Result<config::ProcessConfig> describe(const Container& container, const ExecOptions& options,
+Result<config::ProcessConfig> describe(const Factory& factory, const Container& container, const ExecOptions& options,
                                        std::span<char*> program) {
   const bool from_file = !options.process.empty();
-  config::ProcessConfig process = TRY(from_file ? load_process(options.process) : container.default_process());
+  config::ProcessConfig process = TRY(from_file ? factory.load_process(options.process) : container.default_process());
   if (!program.empty()) process.args.assign(program.begin(), program.end());
   if (!from_file || options.tty) process.terminal = options.tty;
   if (!options.cwd.empty()) process.cwd = options.cwd;
@@ -61,8 +61,9 @@ Result<int> exec(Invocation& invocation, const ExecOptions& options) {
   const std::span<char*> program = invocation.arguments.subspan(1);
   if (program.empty() && options.process.empty()) return usage_error("no program to execute: give one, or --process");
 
-  Container container = TRY(invocation.factory().load(invocation.id()));
-  Process process(TRY(describe(container, options, program)));
+  const Factory factory = invocation.factory();
+  Container container = TRY(factory.load(invocation.id()));
+  Process process(TRY(describe(factory, container, options, program)));
   process.sub_cgroup = options.cgroup;
   process.ignore_paused = options.ignore_paused;
   TRY(apply(options, options.detach, process));

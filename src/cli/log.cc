@@ -19,10 +19,6 @@ std::string text_of(const Error& error) {
   return text.empty() ? "unknown error" : text;
 }
 
-std::string finding_text(const Finding& finding) {
-  return finding.pointer.empty() ? finding.message : finding.pointer + ": " + finding.message;
-}
-
 // Errors on the way to the log have nowhere to go but standard error.
 void append(const LogOptions& log, std::string_view level, std::string_view message) {
   const std::string record = log_record(log.format, level, message, timestamp(::time(nullptr)));
@@ -75,6 +71,10 @@ std::string log_record(LogFormat format, std::string_view level, std::string_vie
   return record;
 }
 
+std::string finding_text(const Finding& finding) {
+  return finding.pointer.empty() ? finding.message : finding.pointer + ": " + finding.message;
+}
+
 std::string one_line(const Error& error) {
   std::string text = text_of(error);
   const char* separator = ": ";
@@ -87,9 +87,9 @@ std::string one_line(const Error& error) {
 }
 
 std::string many_lines(const Error& error) {
-  std::string text = text_of(error) + '\n';
-  for (const Finding& finding : error.findings) text += "  " + finding_text(finding) + '\n';
-  if (!error.hint.empty()) text += "hint: " + error.hint + '\n';
+  std::string text = printable(text_of(error)) + '\n';
+  for (const Finding& finding : error.findings) text += "  " + printable(finding_text(finding)) + '\n';
+  if (!error.hint.empty()) text += "hint: " + printable(error.hint) + '\n';
   return text;
 }
 
@@ -99,12 +99,13 @@ void log_failure(const LogOptions& log, const Error& error) {
   if (!log.path.empty() || log.format == LogFormat::kJson) append(log, "error", one_line(error));
 }
 
-void log_warning(const LogOptions& log, std::string_view text) {
+void log_warning(const LogOptions& log, const Finding& finding) {
+  const std::string text = finding_text(finding);
   if (log.debug) {
     append(log, "warning", text);
     return;
   }
-  (void)write_all(STDERR_FILENO, "warning: " + std::string(text) + '\n');
+  (void)write_all(STDERR_FILENO, "warning: " + printable(text) + '\n');
 }
 
 void log_debug(const LogOptions& log, std::string_view text) {

@@ -23,9 +23,11 @@ struct LogOptions {
 };
 
 void log_failure(const LogOptions& log, const Error& error);
-void log_warning(const LogOptions& log, std::string_view text);
+void log_warning(const LogOptions& log, const Finding& finding);
 void log_debug(const LogOptions& log, std::string_view text);
 
+// "pointer: message", or the message alone.
+std::string finding_text(const Finding& finding);
 // On one line: text, findings and hint.
 std::string one_line(const Error& error);
 // For people: the findings and the hint on lines of their own; ends in a newline.

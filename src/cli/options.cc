@@ -3,10 +3,10 @@
 #include <getopt.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <string_view>
 
+#include "cli/integer.h"
 #include "cli/try.h"
 
 namespace cella::cli {
@@ -31,11 +31,7 @@ bool names_option(const Option& option, std::string_view argument) {
 }  // namespace
 
 std::optional<uint32_t> parse_number(const char* text) {
-  uint32_t number = 0;
-  const char* end = text + std::strlen(text);
-  auto [stop, error] = std::from_chars(text, end, number);
-  if (error != std::errc() || stop != end) return std::nullopt;
-  return number;
+  return parse_integer<uint32_t>(text);
 }
 
 const char* store_value(bool& target, const char* value) {

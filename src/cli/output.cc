@@ -32,15 +32,27 @@ size_t utf8_sequence(std::string_view text) {
   return length;
 }
 
-// Columns that the text takes on a terminal, near enough: its code points.
-size_t width_of(std::string_view text) {
-  return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
 constexpr size_t kMinimumWidth = 12;
 constexpr size_t kGap = 3;
 
 }  // namespace
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    // U+0080 to U+009F are controls too, and some terminals obey them.
+    const bool high = byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    if (high || byte == 0x7f || (byte < 0x20 && byte != '\n' && byte != '\t')) {
+      char escaped[8];
+      snprintf(escaped, sizeof escaped, "\\x%02x", high ? static_cast<unsigned char>(text[++i]) : byte);
+      out += escaped;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
 
 SysResult<void> write_all(int fd, std::string_view text) {
   while (!text.empty()) {
@@ -82,6 +94,10 @@ std::string json_string(std::string_view text) {
     text.remove_prefix(std::max<size_t>(length, 1));
   }
   return out + '"';
+}
+
+size_t width_of(std::string_view text) {
+  return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 std::string table_text(const std::vector<std::vector<std::string>>& rows) {

@@ -20,6 +20,15 @@ TEST(OutputTest, JsonStringsStayValidUtf8) {
   EXPECT_EQ(json_string("\xf4\x90\x80\x80"), R"("\ufffd\ufffd\ufffd\ufffd")");
 }
 
+TEST(OutputTest, NothingReachesATerminalThatItObeys) {
+  EXPECT_EQ(printable("a\tb\n\xc3\xa9\xe2\x80\xa6"), "a\tb\n\xc3\xa9\xe2\x80\xa6");
+  EXPECT_EQ(printable("\x1b[2J\r\x7f"), "\\x1b[2J\\x0d\\x7f");
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "2J\xc2\xa0"),
+            "\\x9b2J\xc2\xa0");
+  EXPECT_EQ(printable(std::string_view("\0", 1)), "\\x00");
+}
+
 // The layout that `runc list` prints.
 TEST(OutputTest, Tables) {
   EXPECT_EQ(table_text({{"ID", "PID", "OWNER"}, {"a-long-container-name", "3658", "root"}}),

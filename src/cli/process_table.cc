@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "cli/options.h"
+#include "cli/integer.h"
+#include "cli/output.h"
 #include "cli/try.h"
 
 namespace cella::cli {
@@ -17,31 +18,49 @@ std::string_view take_until(std::string_view& text, char separator) {
   return head;
 }
 
-std::vector<std::string_view> words_of(std::string_view line) {
-  std::vector<std::string_view> words;
-  while (!line.empty()) {
-    const std::string_view word = take_until(line, ' ');
-    if (!word.empty()) words.push_back(word);
+struct Word {
+  std::string_view text;
+  size_t end = 0;  // where it ends on a terminal
+};
+
+std::vector<Word> words_of(std::string_view line) {
+  std::vector<Word> words;
+  for (size_t end = 0; !line.empty(); ++end) {
+    const std::string_view text = take_until(line, ' ');
+    end += width_of(text);
+    if (!text.empty()) words.push_back({text, end});
   }
   return words;
+}
+
+std::optional<pid_t> pid_in(std::string_view text) {
+  const std::optional<pid_t> pid = parse_integer<pid_t>(text);
+  return pid && *pid > 0 ? pid : std::nullopt;
+}
+
+// Numbers end below the end of their title. In a table that is laid out otherwise, words are counted.
+std::optional<pid_t> pid_of(const std::vector<Word>& words, const Word& title, size_t index) {
+  for (const Word& word : words) {
+    if (word.end != title.end) continue;
+    if (const std::optional<pid_t> pid = pid_in(word.text)) return pid;
+  }
+  return index < words.size() ? pid_in(words[index].text) : std::nullopt;
 }
 
 }  // namespace
 
 Result<std::string> rows_of(std::string_view table, const std::vector<pid_t>& pids) {
   const std::string_view titles = take_until(table, '\n');
-  const std::vector<std::string_view> columns = words_of(titles);
-  const auto pid_column = std::ranges::find(columns, "PID");
-  if (pid_column == columns.end()) return usage_error("the output of ps has no PID column: choose other options");
-  const size_t index = static_cast<size_t>(pid_column - columns.begin());
+  const std::vector<Word> columns = words_of(titles);
+  const auto title = std::ranges::find(columns, "PID", &Word::text);
+  if (title == columns.end()) return usage_error("the output of ps has no PID column: choose other options");
+  const size_t index = static_cast<size_t>(title - columns.begin());
 
   std::string rows = std::string(titles) + '\n';
   while (!table.empty()) {
     const std::string_view line = take_until(table, '\n');
-    const std::vector<std::string_view> words = words_of(line);
-    if (words.size() <= index) continue;
-    const std::optional<uint32_t> pid = parse_number(std::string(words[index]).c_str());
-    if (pid && std::ranges::binary_search(pids, static_cast<pid_t>(*pid))) rows.append(line).append("\n");
+    const std::optional<pid_t> pid = pid_of(words_of(line), *title, index);
+    if (pid && std::ranges::binary_search(pids, *pid)) rows.append(line).append("\n");
   }
   return rows;
 }

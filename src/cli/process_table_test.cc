@@ -20,6 +20,19 @@ TEST(ProcessTableTest, KeepsTheRowsOfTheProcesses) {
   EXPECT_EQ(rows_of(kTable, {}).value(), "UID        PID  PPID CMD\n");
 }
 
+// Columns before the pid may have any number of words.
+TEST(ProcessTableTest, FindsTheColumnWhereverItIs) {
+  constexpr const char* kOtherOrder =
+      "COMMAND                      PID USER\n"
+      "sh -c 42 x                    60 root\n"
+      "na\u00efve 1                       42 root\n"
+      "init                           1 root\n";
+  EXPECT_EQ(rows_of(kOtherOrder, {42}).value(),
+            "COMMAND                      PID USER\n"
+            "na\u00efve 1                       42 root\n");
+  EXPECT_EQ(rows_of("PID CMD\n7 left\n70 right\n", {7}).value(), "PID CMD\n7 left\n");
+}
+
 TEST(ProcessTableTest, NeedsAPidColumn) {
   EXPECT_EQ(rows_of("CMD\ninit\n", {1}).error().code, ErrorCode::kInvalidArgument);
   EXPECT_FALSE(rows_of("", {1}));

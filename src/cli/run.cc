@@ -39,7 +39,7 @@ Result<int> run(Invocation& invocation, const RunOptions& options) {
   if (status && (options.detach || options.keep)) return status;
   Result<void> removed = remove(container, launch.process);
   // The program's own exit status matters more than what is left of its container.
-  if (!removed) log_warning(invocation.globals.log, "removing the container: " + one_line(removed.error()));
+  if (!removed) log_warning(invocation.globals.log, {"", "removing the container: " + one_line(removed.error())});
   return status;
 }
 

@@ -2,7 +2,7 @@
 
 #include <linux/capability.h>
 
-#include <algorithm>
+#include <iterator>
 
 namespace cella::config {
 namespace {
@@ -65,13 +65,13 @@ std::optional<int> capability_from_name(std::string_view name) {
   return std::nullopt;
 }
 
-uint64_t capability_set(const std::vector<std::string>& names, std::vector<std::string>* unknown) {
+uint64_t capability_set(const std::vector<std::string>& names, std::vector<size_t>* unknown) {
   uint64_t set = 0;
-  for (const std::string& name : names) {
-    if (std::optional<int> number = capability_from_name(name)) {
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (std::optional<int> number = capability_from_name(names[i])) {
       set |= uint64_t{1} << *number;
-    } else if (unknown != nullptr && std::find(unknown->begin(), unknown->end(), name) == unknown->end()) {
-      unknown->push_back(name);
+    } else if (unknown != nullptr) {
+      unknown->push_back(i);
     }
   }
   return set;

@@ -16,8 +16,8 @@ const char* capability_name(int number);
 // Exactly as written; nullopt when unknown.
 std::optional<int> capability_from_name(std::string_view name);
 
-// The set of the named ones; unknown names go to `unknown` (if given), each once.
-uint64_t capability_set(const std::vector<std::string>& names, std::vector<std::string>* unknown = nullptr);
+// The set of the named ones; the indices of unknown names go to `unknown`, if given.
+uint64_t capability_set(const std::vector<std::string>& names, std::vector<size_t>* unknown = nullptr);
 // Names of a set in the order of their numbers.
 std::vector<std::string> capability_names(uint64_t set);
 

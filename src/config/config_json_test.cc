@@ -42,6 +42,26 @@ TEST(ConfigJson, RoundTrip) {
   EXPECT_EQ(config->scheduler->flags, full_config().scheduler->flags);
 }
 
+TEST(ConfigJson, OurOwnKeysRoundTrip) {
+  Config config;
+  config.mount_context_type = "fscontext";
+  config.hooks_stdout = "/out";
+  config.hooks_stderr = "/err";
+  config.keep_original_groups = true;
+  config.pidfd_receiver = "/pidfd";
+  config.systemd_cgroup_v1 = "/sys/fs/cgroup";
+  config.cgroups.delegate = "a";
+  config.seccomp.emplace().program = "BgAAAAAA/38=";
+  config.seccomp->fail_unknown_syscalls = true;
+  const std::string text = to_json(config);
+  const Config read = parse_config(text).value();
+  EXPECT_EQ(to_json(read), text);
+  EXPECT_EQ(read.mount_context_type + read.hooks_stdout + read.hooks_stderr + read.pidfd_receiver +
+                read.systemd_cgroup_v1 + read.cgroups.delegate + read.seccomp->program,
+            "fscontext/out/err/pidfd/sys/fs/cgroupaBgAAAAAA/38=");
+  EXPECT_TRUE(read.keep_original_groups && read.seccomp->fail_unknown_syscalls);
+}
+
 TEST(ConfigJson, EmptyRoundTrip) {
   const std::string text = to_json(Config());
   EXPECT_EQ(to_json(parse_config(text).value()), text);

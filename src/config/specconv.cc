@@ -2,6 +2,9 @@
 
 #include <sys/mount.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "config/capabilities.h"
 #include "config/specconv_parts.h"
 #include "oci/parse.h"
@@ -22,18 +25,24 @@ constexpr uint64_t kPropagations[] = {
 };
 constexpr uint32_t kFileTypeBits = 0170000;  // S_IFMT
 
-Capabilities convert_capabilities(const oci::Capabilities& from, std::vector<std::string>* warnings) {
-  std::vector<std::string> unknown;
+Capabilities convert_capabilities(const oci::Capabilities& from, json::Report& report) {
+  json::At at(report, "capabilities");
+  auto convert = [&](std::string_view key, const std::vector<std::string>& names) {
+    std::vector<size_t> unknown;
+    const uint64_t set = capability_set(names, &unknown);
+    json::At list(report, key);
+    for (size_t i : unknown) {
+      json::At item(report, i);
+      report.warn("is ignored: {} is not a known capability", json::quoted(names[i]));
+    }
+    return set;
+  };
   Capabilities to;
-  to.bounding = capability_set(from.bounding, &unknown);
-  to.effective = capability_set(from.effective, &unknown);
-  to.inheritable = capability_set(from.inheritable, &unknown);
-  to.permitted = capability_set(from.permitted, &unknown);
-  to.ambient = capability_set(from.ambient, &unknown);
-  if (warnings != nullptr) {
-    for (const std::string& name : unknown)
-      warnings->push_back(fmt::format("unknown capability {} is ignored", json::quoted(name)));
-  }
+  to.bounding = convert("bounding", from.bounding);
+  to.effective = convert("effective", from.effective);
+  to.inheritable = convert("inheritable", from.inheritable);
+  to.permitted = convert("permitted", from.permitted);
+  to.ambient = convert("ambient", from.ambient);
   return to;
 }
 
@@ -213,13 +222,18 @@ Seccomp convert_seccomp(const oci::Seccomp& from) {
     std::vector<SeccompArg> args;
     for (const oci::SeccompArg& arg : syscall.args)
       args.push_back({arg.index, arg.value, arg.value_two, static_cast<SeccompOperator>(arg.op)});
-    for (const std::string& name : syscall.names)
-      to.syscalls.push_back({name, static_cast<SeccompAction>(syscall.action), syscall.errno_ret, args});
+    for (const std::string& name : syscall.names) {
+      to.syscalls.push_back({name, static_cast<SeccompAction>(syscall.action), syscall.errno_ret, args,
+                             static_cast<int>(&syscall - from.syscalls.data()),
+                             static_cast<int>(&name - syscall.names.data())});
+    }
   }
   return to;
 }
 
-Result<ProcessConfig> process_from_spec(const oci::Process& from, std::vector<std::string>* warnings) {
+namespace {
+
+ProcessConfig convert_process(const oci::Process& from, json::Report& report) {
   ProcessConfig to;
   to.args = from.args;
   to.env = from.env;
@@ -233,7 +247,7 @@ Result<ProcessConfig> process_from_spec(const oci::Process& from, std::vector<st
     to.console_width = static_cast<uint16_t>(from.console_size->width);
     to.console_height = static_cast<uint16_t>(from.console_size->height);
   }
-  if (from.capabilities) to.capabilities = convert_capabilities(*from.capabilities, warnings);
+  if (from.capabilities) to.capabilities = convert_capabilities(*from.capabilities, report);
   if (!from.rlimits.empty()) to.rlimits = convert_rlimits(from.rlimits);
   to.no_new_privileges = from.no_new_privileges;
   if (!from.apparmor_profile.empty()) to.apparmor_profile = from.apparmor_profile;
@@ -249,7 +263,20 @@ Result<ProcessConfig> process_from_spec(const oci::Process& from, std::vector<st
   return to;
 }
 
-Result<Converted> from_spec(const oci::Spec& spec, const SpecconvOptions& options) {
+void move_warnings(json::Report& report, std::vector<Finding>* to) {
+  if (to != nullptr) std::ranges::move(report.warnings, std::back_inserter(*to));
+}
+
+}  // namespace
+
+ProcessConfig process_from_spec(const oci::Process& from, std::vector<Finding>* ignored) {
+  json::Report report;
+  ProcessConfig process = convert_process(from, report);
+  move_warnings(report, ignored);
+  return process;
+}
+
+Result<Converted> from_spec(const oci::Spec& spec, const SpecconvOptions& options, std::vector<Finding>* ignored) {
   Converted result;
   json::Report report;
   Config& config = result.config;
@@ -279,15 +306,16 @@ Result<Converted> from_spec(const oci::Spec& spec, const SpecconvOptions& option
                     convert_hooks(spec.hooks->create_container), convert_hooks(spec.hooks->start_container),
                     convert_hooks(spec.hooks->poststart),        convert_hooks(spec.hooks->poststop)};
   }
+  convert_annotations(spec, config, report);
   if (spec.process) {
-    auto process = process_from_spec(*spec.process, &result.warnings);
-    if (!process) return std::unexpected(std::move(process).error());
-    set_process_defaults(*process, config);
-    process->exec_cpu_affinity.reset();  // not for the init process, says the specification
-    result.process = *std::move(process);
+    json::At at(report, "process");
+    ProcessConfig process = convert_process(*spec.process, report);
+    set_process_defaults(process, config);
+    process.exec_cpu_affinity.reset();  // not for the init process, says the specification
+    result.process = std::move(process);
   }
   check_rootless(config, report);
-  for (const Finding& warning : report.warnings) result.warnings.push_back(warning.pointer + ": " + warning.message);
+  move_warnings(report, ignored);
   if (!report.findings.empty()) return std::unexpected(oci::invalid("config.json", std::move(report.findings)));
   return result;
 }

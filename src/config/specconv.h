@@ -29,19 +29,16 @@ struct SpecconvOptions {
 struct Converted {
   Config config;                         // the process's settings in it are the defaults of `exec`
   std::optional<ProcessConfig> process;  // the init process; absent when the Spec has none
-  std::vector<std::string> warnings;
 };
 
 // Fails with kConfigInvalid and findings: mounts without a type, bind mounts with filesystem options, options of mounts
 // that cannot have them, idmapped mounts that are no bind mounts or have no mappings, rootless ones, a systemd
-// cgroupsPath of another form.
-Result<Converted> from_spec(const oci::Spec& spec, const SpecconvOptions& options);
+// cgroupsPath of another form. What the Config does without is added to `ignored`, also then.
+Result<Converted> from_spec(const oci::Spec& spec, const SpecconvOptions& options,
+                            std::vector<Finding>* ignored = nullptr);
 
-// The process of `exec --process`.
-Result<ProcessConfig> process_from_spec(const oci::Process& process, std::vector<std::string>* warnings = nullptr);
-
-// The resources of `update --resources`, over those of a container: what is absent in `changes` stays.
-void update_resources(const oci::Resources& changes, Resources& resources);
+// The process of `exec --process`. Unknown capabilities are added to `ignored`.
+ProcessConfig process_from_spec(const oci::Process& process, std::vector<Finding>* ignored = nullptr);
 
 // Lexical: without ".", "..", double and trailing slashes; "/" at least when absolute, "." at least when not.
 std::string clean_path(std::string_view path);

@@ -47,9 +47,14 @@ void check_extension(int extension, const Mount& mount, json::Report& report) {
   }
 }
 
+// `name` is for a filesystem, and a bind mount makes none: mount(2) ignores it, and so do runc and crun.
+void warn_of_bind(std::string_view name, json::Report& report) {
+  report.warn("{} has no effect: it is for filesystems, and this mount shows one that is there", name);
+}
+
 void check_flag(const MountOption& option, const Mount& mount, json::Report& report) {
   if ((option.value & kFilesystemFlags) != 0 && (is_bind(mount) || is_cgroup(mount))) {
-    report.warn("{} has no effect: it is for filesystems, and this mount shows one that is there", option.name);
+    warn_of_bind(option.name, report);
   } else if ((option.value & kNewOnlyFlags) != 0 && is_remount(mount)) {
     report.warn("{} has no effect on a filesystem that is there", option.name);
   } else if (option.clears && option.value == MS_RELATIME && (mount.flags & (MS_NOATIME | MS_STRICTATIME)) == 0) {
@@ -60,7 +65,7 @@ void check_flag(const MountOption& option, const Mount& mount, json::Report& rep
 void check_option(const std::string& name, const Mount& mount, json::Report& report) {
   const MountOption* option = find_mount_option(name);
   if (option == nullptr) {
-    if (is_bind(mount)) report.fail("must not be {} with a bind mount", json::quoted(name));
+    if (is_bind(mount)) warn_of_bind(json::quoted(name), report);
     return;
   }
   switch (option->kind) {
@@ -149,6 +154,7 @@ void convert_mounts(const oci::Spec& spec, const SpecconvOptions& options, Confi
         check_option(from.options[k], mount, report);
       }
     }
+    if (is_bind(mount)) mount.data.clear();
     if (mount.device.empty() && !is_remount(mount)) report.fail_in("type", "must be given, as this is no bind mount");
     if (mount.idmap && report.findings.size() == found) check_idmap(mount, options, report);
     config.mounts.push_back(std::move(mount));

@@ -15,11 +15,12 @@ constexpr const char* kUserNamespace =
        "uidMappings":[{"containerID":0,"hostID":0,"size":1},{"containerID":1,"hostID":2,"size":1000}],
        "gidMappings":[{"containerID":0,"hostID":5000,"size":100}]})";
 
-Result<Converted> convert(const std::string& mount, const std::string& members = "") {
+Result<Converted> convert(const std::string& mount, const std::string& members = "",
+                          std::vector<Finding>* ignored = nullptr) {
   auto spec = oci::parse_spec(R"({"ociVersion":"1.0.0","root":{"path":"rootfs"},"mounts":[{"destination":"/x",)" +
                               mount + "}]" + members + "}");
   if (!spec) return std::unexpected(std::move(spec).error());
-  return from_spec(*spec, {.id = "web", .bundle = "/bundle"});
+  return from_spec(*spec, {.id = "web", .bundle = "/bundle"}, ignored);
 }
 
 Mount mount_of(const std::string& mount, const std::string& members = "") {
@@ -30,13 +31,10 @@ Mount mount_of(const std::string& mount, const std::string& members = "") {
 
 // The findings, or else the warnings.
 std::string said_of(const std::string& mount, const std::string& members = "") {
-  auto result = convert(mount, members);
+  std::vector<Finding> ignored;
+  auto result = convert(mount, members, &ignored);
   std::string out;
-  if (result) {
-    for (const std::string& warning : result->warnings) out += warning + "\n";
-  } else {
-    for (const Finding& f : result.error().findings) out += f.pointer + ": " + f.message + "\n";
-  }
+  for (const Finding& f : result ? ignored : result.error().findings) out += f.pointer + ": " + f.message + "\n";
   return out;
 }
 

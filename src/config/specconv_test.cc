@@ -62,7 +62,6 @@ TEST(Specconv, DefaultSpec) {
   EXPECT_EQ(result->process->rlimits.value(), (std::vector<Rlimit>{{RLIMIT_NOFILE, 1024, 1024}}));
   EXPECT_EQ(config.rlimits, result->process->rlimits.value());
   EXPECT_TRUE(config.no_new_privileges);
-  EXPECT_TRUE(result->warnings.empty());
 }
 
 TEST(Specconv, WithoutProcessOrLinux) {
@@ -128,10 +127,14 @@ TEST(Specconv, IdmappedMounts) {
             "/mounts/0 must not have id mappings in a rootless container\n");
 }
 
+TEST(Specconv, BindMountTakesNoData) {
+  auto result = convert(R"(,"mounts":[{"destination":"/x","source":"/s","options":["bind","size=1k","ro"]}])");
+  ASSERT_TRUE(result) << findings(result);
+  EXPECT_EQ(result->config.mounts[0].data, "");
+  EXPECT_EQ(result->config.mounts[0].flags, MS_BIND | MS_RDONLY);
+}
+
 TEST(Specconv, Refuses) {
-  EXPECT_EQ(findings(convert(R"(,"mounts":[{"destination":"/x","source":"/s","options":["bind","size=1k","foo"]}])")),
-            "/mounts/0/options/1 must not be \"size=1k\" with a bind mount\n"
-            "/mounts/0/options/2 must not be \"foo\" with a bind mount\n");
   EXPECT_EQ(findings(convert(R"(,"linux":{"cgroupsPath":"/a"})", {.id = "a", .bundle = "/b", .systemd_cgroup = true})),
             "/linux/cgroupsPath must have the form slice:prefix:name with the systemd cgroup manager, not \"/a\"\n");
   EXPECT_EQ(findings(convert(R"(,"annotations":{"org.systemd.property.a1":"x"})",
@@ -163,6 +166,51 @@ TEST(Specconv, Cgroups) {
   EXPECT_EQ(r.cpu_shares, 512u);
   EXPECT_EQ(r.cpu_idle, 0);
   EXPECT_EQ(r.pids_limit, 0);
+}
+
+TEST(Specconv, Annotations) {
+  auto result = convert(R"(,"annotations":{"run.oci.mount_context_type":"fscontext","run.oci.hooks.stdout":"/out",
+    "run.oci.hooks.stderr":"/err","run.oci.pidfd_receiver":"/pidfd","run.oci.keep_original_groups":"1",
+    "run.oci.delegate-cgroup":"a/b","run.oci.seccomp.receiver":"/nobody"},
+    "process":{"cwd":"/","args":["a"],"user":{"additionalGids":[5]}})");
+  ASSERT_TRUE(result) << findings(result);
+  const Config& c = result->config;
+  EXPECT_EQ(c.mount_context_type + c.hooks_stdout + c.hooks_stderr + c.pidfd_receiver + c.cgroups.delegate,
+            "fscontext/out/err/pidfda/b");
+  EXPECT_TRUE(c.keep_original_groups);
+  EXPECT_FALSE(c.seccomp) << "a receiver alone makes no filter";
+  EXPECT_FALSE(convert(R"(,"annotations":{"run.oci.keep_original_groups":"0"})")->config.keep_original_groups);
+}
+
+TEST(Specconv, AnnotationsAboutSeccomp) {
+  const std::string filter = R"(,"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":null,
+    "flags":["SECCOMP_FILTER_FLAG_LOG"],"syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}])";
+  const std::string receiver = R"(,"annotations":{"run.oci.seccomp.receiver":"/annotated",
+    "run.oci.seccomp_fail_unknown_syscall":"true"})";
+  EXPECT_EQ(convert(filter + "}}" + receiver)->config.seccomp->listener_path, "/annotated");
+  EXPECT_TRUE(convert(filter + "}}" + receiver)->config.seccomp->fail_unknown_syscalls);
+  EXPECT_EQ(convert(filter + R"(,"listenerPath":"/path"}})" + receiver)->config.seccomp->listener_path, "/path");
+  auto result =
+      convert(filter + R"(,"listenerPath":"/path"}},"annotations":{"run.oci.seccomp_bpf_data":"BgAAAAAA/38="})");
+  ASSERT_TRUE(result) << findings(result);
+  const Seccomp& seccomp = *result->config.seccomp;
+  EXPECT_EQ(seccomp.program + seccomp.listener_path + seccomp.flags.at(0), "BgAAAAAA/38=/pathSECCOMP_FILTER_FLAG_LOG");
+  EXPECT_TRUE(seccomp.syscalls.empty());
+  EXPECT_EQ(seccomp.default_action, SeccompAction::kErrno) << "for a runtime that does not know the program";
+  EXPECT_TRUE(convert(R"(,"annotations":{"run.oci.seccomp_bpf_data":"BgAAAAAA/38="})")->config.seccomp);
+}
+
+TEST(Specconv, AnnotationForCgroupV1TakesThePlaceOfAMount) {
+  const std::string annotation = R"(,"annotations":{"run.oci.systemd.force_cgroup_v1":"/sys/fs/cgroup/"})";
+  const std::string mount = R"(,"mounts":[{"destination":"/sys/fs/cgroup","type":"cgroup","source":"cgroup"}])";
+  const std::string namespaces = R"(,"linux":{"namespaces":[{"type":"cgroup"}]})";
+  const std::string place = "/annotations/run.oci.systemd.force_cgroup_v1 ";
+  EXPECT_EQ(findings(convert(annotation + namespaces)),
+            place + "must be the destination of a mount, to take its place\n");
+  EXPECT_EQ(findings(convert(annotation + mount)), place + "needs a new cgroup namespace in /linux/namespaces\n");
+  auto result = convert(annotation + mount + namespaces);
+  ASSERT_TRUE(result) << findings(result);
+  EXPECT_EQ(result->config.systemd_cgroup_v1, "/sys/fs/cgroup");
 }
 
 TEST(Specconv, CgroupOwner) {
@@ -215,7 +263,38 @@ TEST(Specconv, Process) {
   EXPECT_FALSE(p.rlimits);
   EXPECT_FALSE(p.exec_cpu_affinity);
   EXPECT_EQ(result->config.exec_cpu_affinity->initial, "1");
-  EXPECT_EQ(result->warnings, std::vector<std::string>{"unknown capability \"CAP_NEW\" is ignored"});
+}
+
+std::string text_of(const std::vector<Finding>& findings_list) {
+  std::string text;
+  for (const Finding& finding : findings_list) text += finding.pointer + ": " + finding.message + "\n";
+  return text;
+}
+
+// Each thing that a Config does without, at its place; also when the Spec is refused.
+TEST(Specconv, TellsWhatIsIgnored) {
+  auto spec = oci::parse_spec(R"({"ociVersion":"1.0.0","root":{"path":"r"},
+      "annotations":{"org.systemd.property.MemoryMax":"1","other":"x"},
+      "process":{"cwd":"/","args":["a"],"capabilities":{"bounding":["CAP_KILL","CAP_NEW"],"ambient":["kill"]}},
+      "mounts":[{"destination":"/a","type":"tmpfs","options":["sync","norelatime"]},
+                {"destination":"/b","source":"/b","options":["bind","ro","lazytime","async","silent"]}]})");
+  ASSERT_TRUE(spec);
+  const std::vector<Finding> expected = {
+      {"/mounts/0/options/1", "norelatime has no effect: Linux has relatime unless it is told noatime or strictatime"},
+      {"/mounts/1/options/2", "lazytime has no effect: it is for filesystems, and this mount shows one that is there"},
+      {"/mounts/1/options/3", "async has no effect: it is for filesystems, and this mount shows one that is there"},
+      {"/mounts/1/options/4", "silent has no effect: it is for filesystems, and this mount shows one that is there"},
+      {"/annotations/org.systemd.property.MemoryMax", "is ignored: systemd does not make the cgroups"},
+      {"/process/capabilities/bounding/1", "is ignored: \"CAP_NEW\" is not a known capability"},
+      {"/process/capabilities/ambient/0", "is ignored: \"kill\" is not a known capability"},
+  };
+  std::vector<Finding> ignored;
+  ASSERT_TRUE(from_spec(*spec, kOptions, &ignored));
+  EXPECT_EQ(text_of(ignored), text_of(expected));
+  ignored.clear();
+  spec->mounts[1].options.push_back("size=1");
+  EXPECT_FALSE(from_spec(*spec, kOptions, &ignored));
+  EXPECT_EQ(text_of(ignored), text_of(expected));
 }
 
 TEST(Specconv, Seccomp) {
@@ -254,18 +333,6 @@ TEST(Specconv, LinuxFields) {
   EXPECT_EQ(c.intel_rdt->clos_id, "c");
   EXPECT_EQ(c.hooks.poststop.at(0).timeout, 3);
   EXPECT_EQ(c.labels, (std::vector<std::string>{"k=v", "bundle=/b"}));
-}
-
-TEST(Specconv, UpdateKeepsWhatIsAbsent) {
-  Resources resources;
-  resources.memory = 5;
-  resources.cpu_shares = 6;
-  update_resources(
-      oci::parse_resources(R"({"memory":{"limit":7,"kernelTCP":8},"unified":{"memory.high":"1"}})").value(), resources);
-  EXPECT_EQ(resources.memory, 7);
-  EXPECT_EQ(resources.kernel_memory_tcp, 8);
-  EXPECT_EQ(resources.cpu_shares, 6u);
-  EXPECT_EQ(resources.unified.at("memory.high"), "1");
 }
 
 TEST(Capabilities, Names) {

@@ -11,10 +11,9 @@ using json::Type;
 
 std::span<const Field<CellaState>> fields_of(Type<CellaState>) {
   static constexpr Field<CellaState> kFields[] = {
-      field<&CellaState::version>("version").always(),
-      field<&CellaState::isolation>("isolation"),
-      field<&CellaState::engine_root>("engine_root"),
-      field<&CellaState::systemd>("systemd"),
+      field<&CellaState::version>("version").always(),    field<&CellaState::isolation>("isolation"),
+      field<&CellaState::engine_root>("engine_root"),     field<&CellaState::systemd>("systemd"),
+      field<&CellaState::intel_rdt_own>("intel_rdt_own"),
   };
   return kFields;
 }

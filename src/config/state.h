@@ -24,6 +24,9 @@ struct CellaState {
   std::string isolation;    // "namespaces", "sandbox"
   std::string engine_root;  // directory of the engine's own files
   bool systemd = false;     // the cgroup is a unit of systemd
+  // Was the resctrl group made for this container alone, so that it goes with it? Without this key: if it has no
+  // closID.
+  bool intel_rdt_own = false;
 };
 
 struct State {

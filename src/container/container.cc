@@ -7,6 +7,7 @@
 #include "base/scope_exit.h"
 #include "container/bundle.h"
 #include "container/container_impl.h"
+#include "container/pid_namespace.h"
 #include "container/process_impl.h"
 #include "plan/print.h"
 #include "sys/process.h"
@@ -107,7 +108,12 @@ Result<std::string> Container::state_json() const {
 Result<std::vector<pid_t>> Container::processes() const {
   cgroup::Manager cgroups = impl_->cgroups();
   std::vector<pid_t> pids = TRY(cgroups.processes(true), "listing the processes of container {}", id());
-  if (pids.empty() && impl_->init_is_alive()) pids.push_back(static_cast<pid_t>(impl_->state->init_process_pid));
+  if (pids.empty() && impl_->init_is_alive()) {
+    const pid_t init = static_cast<pid_t>(impl_->state->init_process_pid);
+    if (!impl_->config.namespaces.is_new(config::NamespaceType::kPid)) return std::vector<pid_t>{init};
+    auto pid_namespace = TRY(container::PidNamespace::of(init), "listing the processes of container {}", id());
+    return TRY(pid_namespace.processes(), "listing the processes of container {}", id());
+  }
   std::ranges::sort(pids);
   return pids;
 }
@@ -159,7 +165,15 @@ Result<void> Container::signal_all(int signal_number) {
     return {};
   }
   if (!impl_->init_is_alive()) return {};
-  return signal(signal_number);
+  // The end of a pid namespace's first process is that of all.
+  if (signal_number == SIGKILL || !impl_->config.namespaces.is_new(config::NamespaceType::kPid)) {
+    return signal(signal_number);
+  }
+  const pid_t init = static_cast<pid_t>(impl_->state->init_process_pid);
+  auto pid_namespace = TRY(container::PidNamespace::of(init), "signalling the processes of container {}", id());
+  TRY(pid_namespace.signal_all(signal_number), "sending signal {} to the processes of container {}", signal_number,
+      id());
+  return {};
 }
 
 Result<void> Container::pause() {

@@ -24,11 +24,15 @@ struct Container::Impl {
   std::optional<config::State> state;  // absent: nothing has been started yet
   bool reserved = false;               // made by this handle's Factory::create; not complete yet
 
-  void warn(std::string_view text) const {
-    if (options->on_warning) options->on_warning(text);
+  // Of what went wrong and ends nothing. What was asked for and is ignored goes through settle().
+  // What was lost of network devices on the way.
+  void warn_of_devices(const std::vector<std::string>& texts) const {
+    if (!options->on_warning) return;
+    for (const std::string& text : texts) options->on_warning({"/linux/netDevices", text});
   }
-  void warn_all(const std::vector<std::string>& texts) const {
-    for (const std::string& text : texts) warn(text);
+  void warn_all(const std::vector<Finding>& findings) const {
+    if (!options->on_warning) return;
+    for (const Finding& finding : findings) options->on_warning(finding);
   }
   const std::string& id() const { return directory.id(); }
 
@@ -55,7 +59,7 @@ Result<plan::Built> plan_further(const Container::Impl& container, const Process
 // destroy.cc: removes whatever there is of a container; nothing of it may be running.
 Result<void> remove_container(Container::Impl& container);
 // The half-made one in `directory`, as its journal tells.
-Result<void> remove_remains(StateDirectory& directory);
+Result<void> remove_remains(StateDirectory& directory, std::vector<std::string>& warnings);
 
 // process_io.cc: the sockets that a process's terminal and pidfd go to.
 struct ConsoleSockets {
@@ -64,8 +68,16 @@ struct ConsoleSockets {
 };
 Result<ConsoleSockets> open_console(const Process& process);
 Result<void> receive_console(ConsoleSockets& sockets, Process& process);
-// As soon as the process exists: its pid file, its pidfd socket, its OOM score.
-Result<void> announce(const Process& process, pid_t pid, std::optional<int> oom_score_adj, bool tolerate_denial);
+// As soon as the process exists: its pid file, its pidfd socket, its OOM score. A rootless container does without a
+// score that it may not have; that is added to `ignored`.
+Result<void> announce(const Process& process, pid_t pid, std::optional<int> oom_score_adj, bool rootless,
+                      std::vector<Finding>& ignored);
+
+// To a unix socket.
+Result<void> send_pidfd(const std::string& path, pid_t pid);
+// A process for which no CPUs are named must not inherit those that the runtime happens to be kept to (a shell's
+// taskset, a unit's CPUAffinity=): the container's cpuset decides. What denies it is warned about.
+void reset_affinity(const Container::Impl& container, pid_t pid);
 
 // The other end of seccomp.listenerPath, and the ContainerProcessState that goes there with the notify descriptor
 // (config-linux.md, "The Container Process State").

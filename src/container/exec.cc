@@ -4,6 +4,8 @@
 #include "base/result.h"
 #include "container/container_impl.h"
 #include "container/host_facts.h"
+#include "container/ignored.h"
+#include "container/intel_rdt.h"
 #include "container/launcher.h"
 #include "container/process_impl.h"
 #include "sys/process.h"
@@ -32,9 +34,11 @@ cgroup::SubPaths sub_paths(const std::string& text) {
 
 Result<plan::Built> plan_further(const Container::Impl& container, const Process& process, cgroup::Layout& layout,
                                  bool tasks) {
-  std::vector<std::string> warnings;
-  plan::Facts facts = TRY(host_facts(container.config, layout, {}, &warnings));
-  container.warn_all(warnings);
+  // What the container does without was settled when it was made; here counts what this process would.
+  plan::Facts facts = TRY(host_facts(container.config, layout, {}, nullptr));
+  std::vector<Finding> ignored;
+  config::ProcessConfig own = TRY(grantable(process.config, container.config, ignored));
+  TRY(settle(*container.options, std::move(ignored)));
   facts.join_v1_tasks = tasks;
   plan::StartOptions options;
   options.id = container.id();
@@ -42,7 +46,6 @@ Result<plan::Built> plan_further(const Container::Impl& container, const Process
   options.wait_for_start = false;
   options.console_socket = process.keep_console || !process.console_socket.empty();
   options.extra_files = static_cast<uint32_t>(process.extra_files.size());
-  config::ProcessConfig own = grantable(process.config, container.config, container.options->on_warning);
   return plan::build_exec(container.config, own, facts, options);
 }
 
@@ -67,10 +70,19 @@ Result<void> start_further(Container::Impl& container, Process& process) {
                    {built.console_socket, console.theirs.get()},
                    {built.listener_socket, listener.socket.get()}};
   Handler handler;
-  handler.created = [&](pid_t pid) {
+  const std::optional<rdt::Group> rdt = rdt_group(*container.state);
+  handler.created = [&](pid_t pid) -> Result<void> {
     const config::ProcessConfig& own = process.config;
-    return announce(process, pid, own.oom_score_adj ? own.oom_score_adj : container.config.oom_score_adj,
-                    container.config.rootless_euid);
+    std::vector<Finding> ignored;
+    TRY(announce(process, pid, own.oom_score_adj ? own.oom_score_adj : container.config.oom_score_adj,
+                 container.config.rootless_euid, ignored));
+    if (!own.exec_cpu_affinity && !container.config.exec_cpu_affinity) reset_affinity(container, pid);
+    if (rdt && rdt->exists()) TRY(rdt->add(pid));
+    // The container's other processes have been in the default group since.
+    if (rdt && !rdt->exists()) {
+      container.warn_all({{"/linux/intelRdt", fmt::format("the resctrl group {} is gone", rdt->path())}});
+    }
+    return settle(*container.options, std::move(ignored));
   };
   handler.cgroups = [&]() -> Result<std::vector<int>> {
     std::vector<int> fds;

@@ -11,9 +11,13 @@
 #include "container/bundle.h"
 #include "container/container_impl.h"
 #include "container/host_facts.h"
+#include "container/ignored.h"
+#include "container/intel_rdt.h"
+#include "container/lint_bundle.h"
 #include "oci/default_spec.h"
 #include "oci/parse.h"
 #include "plan/print.h"
+#include "plan/supported.h"
 #include "sys/file.h"
 #include "sys/process.h"
 #include "version.h"
@@ -42,13 +46,6 @@ Result<Container> load_from(const std::shared_ptr<const FactoryOptions>& options
   return Container(std::move(impl));
 }
 
-Result<void> check_supported(const config::Config& config) {
-  if (!config.cgroups.systemd) return {};
-  Error error(ErrorCode::kUnsupported, "the systemd cgroup driver is not supported yet");
-  error.hint = "leave out --systemd-cgroup: cgroups are made through the filesystem then";
-  return std::unexpected(std::move(error));
-}
-
 // Kills what runs in it and waits for the end of it.
 Result<void> kill_container(Container& container) {
   Container::Impl& impl = container.impl();
@@ -71,6 +68,10 @@ struct Factory::Impl {
   // Looked at only where it matters: most commands have nothing to do with it.
   bool rootless() const {
     return options->rootless ? *options->rootless : ::geteuid() != 0 || !container::is_privileged();
+  }
+  void warn_of_devices(const std::vector<std::string>& texts) const {
+    if (!options->on_warning) return;
+    for (const std::string& text : texts) options->on_warning({"/linux/netDevices", text});
   }
 };
 
@@ -95,8 +96,20 @@ Result<Bundle> Factory::load_bundle(std::string_view id, std::string_view path, 
   return container::read_bundle(*impl_->options, impl_->rootless(), id, std::string(path), options);
 }
 
+Result<std::vector<Diagnosis>> Factory::lint(std::string_view path, const BundleOptions& options) const {
+  return container::lint_bundle(*impl_->options, impl_->rootless(), std::string(path), options);
+}
+
+Result<config::ProcessConfig> Factory::load_process(std::string_view path) const {
+  return container::read_process(*impl_->options, std::string(path));
+}
+
+Result<config::Resources> Factory::parse_resources(std::string_view json) const {
+  return container::read_resources(*impl_->options, json);
+}
+
 Result<Container> Factory::create(std::string_view id, config::Config config) {
-  TRY(check_supported(config));
+  TRY(plan::check_supported(config));
   auto impl = std::make_unique<Container::Impl>();
   impl->directory = TRY(StateDirectory::create(impl_->options->root, id));
   impl->options = impl_->options;
@@ -116,7 +129,7 @@ Result<std::vector<OciState>> Factory::list() const {
     Result<Container> container = load(id);
     if (!container) {
       if (container.error().code != ErrorCode::kContainerNotExists && impl_->options->on_warning) {
-        impl_->options->on_warning(container.error().text());
+        impl_->options->on_warning({"", container.error().text()});
       }
       continue;
     }
@@ -128,20 +141,21 @@ Result<std::vector<OciState>> Factory::list() const {
 
 Result<PlanText> Factory::plan_create(std::string_view id, const config::Config& config, const Process& process) const {
   TRY(container::check_id(id));
-  TRY(check_supported(config));
+  TRY(plan::check_supported(config));
   std::string name(id);
   cgroup::Layout layout = TRY(cgroup::detect(), "looking for cgroups");
+  TRY(container::check_delegation(config, layout));
   cgroup::Paths paths = TRY(cgroup::container_paths(layout, config.cgroups, name), "linux.cgroupsPath");
-  std::vector<std::string> warnings;
-  plan::Facts facts = TRY(container::host_facts(config, layout, paths, &warnings));
-  if (impl_->options->on_warning) {
-    for (const std::string& warning : warnings) impl_->options->on_warning(warning);
-  }
+  std::vector<Finding> ignored;
+  plan::Facts facts = TRY(container::host_facts(config, layout, paths, &ignored));
+  config::ProcessConfig grantable = TRY(container::grantable(process.config, config, ignored));
+  TRY(container::settle(*impl_->options, std::move(ignored)));
+  TRY(container::check_sysctls(config));
+  TRY(container::plan_rdt_group(config, name));
   plan::StartOptions options;
   options.id = name;
   options.console_socket = process.keep_console || !process.console_socket.empty();
   options.extra_files = static_cast<uint32_t>(process.extra_files.size());
-  config::ProcessConfig grantable = container::grantable(process.config, config, impl_->options->on_warning);
   plan::Built built = TRY(plan::build_create(config, grantable, facts, options));
   return PlanText{plan::to_text(built.plan), plan::to_json(built.plan)};
 }
@@ -169,7 +183,10 @@ Result<void> Factory::destroy(std::string_view id, bool force) {
     // Half made, and whoever made it is gone: we have its lock.
     if (state.error().code != ErrorCode::kContainerNotExists || !force)
       return std::unexpected(std::move(state).error());
-    return container::remove_remains(directory);
+    std::vector<std::string> warnings;
+    Result<void> removed = container::remove_remains(directory, warnings);
+    impl_->warn_of_devices(warnings);
+    return removed;
   }
   Container container = TRY(load_from(impl_->options, std::move(directory)));
   if (force) TRY(kill_container(container));

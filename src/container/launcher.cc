@@ -163,20 +163,19 @@ class Conversation {
       }
       case SyncPoint::kUserMaps:
         TRY(handler_.user_maps(child_.pid));
-        TRY(answer(socket_.get(), message.point), "answering init");
+        TRY(tell_init(message.point));
         return send_cgroups();
       case SyncPoint::kCgroups:
         break;  // sent unasked
       case SyncPoint::kNamespaces: {
         std::vector<int> fds = TRY(handler_.namespaces(child_.pid));
-        TRY(answer(socket_.get(), message.point, fds), "answering init");
+        TRY(tell_init(message.point, fds));
         return {};
       }
       case SyncPoint::kReady: {
         TRY(limit_init());
         std::vector<int> fds = TRY(handler_.ready(child_.pid));
-        if (launch_.built.ready_waits) TRY(answer(socket_.get(), message.point, fds), "answering init");
-        ready_ = true;
+        ready_ = !launch_.built.ready_waits || TRY(tell_init(message.point, fds));
         return {};
       }
     }
@@ -195,10 +194,18 @@ class Conversation {
   // Unasked, and as early as init can take it next: it finds the descriptors when it comes for them, and neither side
   // waits for the other.
   Result<void> send_cgroups() {
-    if (launch_.built.cgroup_count == 0) return {};
+    if (!launch_.built.waits_for_cgroups) return {};
     std::vector<int> fds = TRY(handler_.cgroups());
-    TRY(answer(socket_.get(), SyncPoint::kCgroups, fds), "sending init its cgroups");
+    if (!TRY(tell_init(SyncPoint::kCgroups, fds))) return {};
     return handler_.meanwhile ? handler_.meanwhile(child_.pid) : Result<void>();
+  }
+
+  // False: init has ended. What it said last, or its end, is what is received next.
+  Result<bool> tell_init(SyncPoint point, std::span<const int> fds = {}) {
+    SysResult<void> sent = answer(socket_.get(), point, fds);
+    if (!sent && (sent.error().value == EPIPE || sent.error().value == ECONNRESET)) return false;
+    TRY(sent, "answering init");
+    return true;
   }
 
   Result<void> limit_init() {

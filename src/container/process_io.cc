@@ -68,23 +68,38 @@ Result<void> receive_console(ConsoleSockets& sockets, Process& process) {
   return {};
 }
 
-Result<void> announce(const Process& process, pid_t pid, std::optional<int> oom_score_adj, bool tolerate_denial) {
+Result<void> announce(const Process& process, pid_t pid, std::optional<int> oom_score_adj, bool rootless,
+                      std::vector<Finding>& ignored) {
   // First of all: whoever started us tells from this file that there is a process.
   if (!process.pid_file.empty()) TRY(write_pid_file(process.pid_file, pid));
-  if (!process.pidfd_socket.empty()) {
-    sys::FileDescriptor pidfd = TRY(sys::pidfd_open(pid), "opening a pidfd of process {}", pid);
-    sys::FileDescriptor socket =
-        TRY(sys::connect_unix(process.pidfd_socket), "connecting to the pidfd socket {}", process.pidfd_socket);
-    int fd = pidfd.get();
-    TRY(sys::send_message(socket.get(), "pidfd", {&fd, 1}), "sending the pidfd to {}", process.pidfd_socket);
-  }
+  if (!process.pidfd_socket.empty()) TRY(send_pidfd(process.pidfd_socket, pid));
   if (oom_score_adj) {
     std::string path = fmt::format("/proc/{}/oom_score_adj", pid);
     SysResult<void> written = sys::write_file(path.c_str(), std::to_string(*oom_score_adj));
     bool denied = !written && (written.error().value == EACCES || written.error().value == EPERM);
-    if (!written && !(denied && tolerate_denial)) TRY(written, "setting oom_score_adj to {}", *oom_score_adj);
+    if (denied && rootless) {
+      ignored.push_back(
+          {"/process/oomScoreAdj", fmt::format("is ignored: an ordinary user may not set it to {}", *oom_score_adj)});
+    } else {
+      TRY(written, "setting oom_score_adj to {}", *oom_score_adj);
+    }
   }
   return {};
+}
+
+Result<void> send_pidfd(const std::string& path, pid_t pid) {
+  sys::FileDescriptor pidfd = TRY(sys::pidfd_open(pid), "opening a pidfd of process {}", pid);
+  sys::FileDescriptor socket = TRY(sys::connect_unix(path), "connecting to the pidfd socket {}", path);
+  int fd = pidfd.get();
+  TRY(sys::send_message(socket.get(), "pidfd", {&fd, 1}), "sending the pidfd to {}", path);
+  return {};
+}
+
+void reset_affinity(const Container::Impl& container, pid_t pid) {
+  SysResult<void> reset = sys::allow_all_cpus(pid);
+  // One that has ended is noticed by what comes next.
+  if (reset || reset.error().value == ESRCH) return;
+  container.warn_all({{"", Error(reset.error()).with("the process keeps the runtime's CPU affinity").text()}});
 }
 
 Result<SeccompListener> SeccompListener::connect(const config::Config& config, const plan::Built& built) {
@@ -109,13 +124,16 @@ Result<std::vector<int>> SeccompListener::describe(const config::Config& config,
   writer.end_array();
   writer.key("pid");
   writer.integer(pid);
-  writer.key("metadata");
-  writer.string(config.seccomp->listener_metadata);
+  if (const std::string& metadata = config.seccomp->listener_metadata; !metadata.empty()) {
+    writer.key("metadata");
+    writer.string(metadata);
+  }
   writer.key("state");
   writer.raw(oci::to_json(hook_state(config, id, status, pid)));
   writer.end_object();
   document = TRY(sys::memory_file("cella-listener", writer.text(), false), "writing the seccomp listener's state");
   fds.push_back(document.get());
+  socket.reset();  // init has its own by now, and its end is to be the end of the connection
   return fds;
 }
 

@@ -25,6 +25,7 @@ struct Child {
   char** env;
   int input;
   int output;
+  int error_output;
   const sigset_t* mask;
   int error;
 };
@@ -35,7 +36,7 @@ int run_child(void* argument) {
   action.sa_handler = SIG_DFL;
   for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &action, nullptr);
   ::sigprocmask(SIG_SETMASK, child.mask, nullptr);
-  if (::dup2(child.input, 0) >= 0 && ::dup2(child.output, 1) >= 0 && ::dup2(child.output, 2) >= 0 &&
+  if (::dup2(child.input, 0) >= 0 && ::dup2(child.output, 1) >= 0 && ::dup2(child.error_output, 2) >= 0 &&
       (*child.directory == '\0' || ::chdir(child.directory) == 0)) {
     ::execve(child.path, child.args, child.env);
   }
@@ -98,8 +99,14 @@ Result<void> run_to_end(const Spawn& spawn) {
   std::vector<char*> env;
   if (spawn.env) env = pointers(*spawn.env);
 
-  Child child = {spawn.path.c_str(), spawn.directory.c_str(), args.data(), spawn.env ? env.data() : environ,
-                 input.get(),        write_end.get(),         nullptr,     0};
+  Child child = {};
+  child.path = spawn.path.c_str();
+  child.directory = spawn.directory.c_str();
+  child.args = args.data();
+  child.env = spawn.env ? env.data() : environ;
+  child.input = input.get();
+  child.output = spawn.output >= 0 ? spawn.output : write_end.get();
+  child.error_output = spawn.error_output >= 0 ? spawn.error_output : write_end.get();
   sys::CloneResult process;
   {
     sys::SignalBlock block;

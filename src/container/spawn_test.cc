@@ -1,7 +1,9 @@
 #include "container/spawn.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -33,6 +35,21 @@ TEST(Spawn, FailureCarriesTheOutputOfBothStreams) {
   EXPECT_EQ(error_of(shell("exit 3")), "exit status 3");
   EXPECT_EQ(error_of(shell("echo one; echo two >&2; exit 3")), "exit status 3: one\ntwo");
   EXPECT_EQ(error_of(shell("kill -9 $$")), "killed by signal 9");
+}
+
+TEST(Spawn, AStreamThatGoesElsewhereIsNotInTheError) {
+  int pipe_fds[2];
+  ASSERT_EQ(::pipe2(pipe_fds, O_CLOEXEC), 0);
+  Spawn spawn = shell("echo one; echo two >&2; exit 3");
+  spawn.output = pipe_fds[1];
+  EXPECT_EQ(error_of(spawn), "exit status 3: two");
+  spawn.error_output = pipe_fds[1];
+  EXPECT_EQ(error_of(spawn), "exit status 3");
+  char text[64] = {};
+  EXPECT_EQ(::read(pipe_fds[0], text, sizeof text - 1), 12);
+  EXPECT_STREQ(text, "one\none\ntwo\n");
+  ::close(pipe_fds[0]);
+  ::close(pipe_fds[1]);
 }
 
 TEST(Spawn, MuchOutputIsReadButNotKept) {

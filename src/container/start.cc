@@ -2,17 +2,22 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <iterator>
 
 #include "base/result.h"
 #include "base/scope_exit.h"
 #include "container/container_impl.h"
 #include "container/hooks.h"
 #include "container/host_facts.h"
+#include "container/ignored.h"
+#include "container/intel_rdt.h"
 #include "container/launcher.h"
+#include "container/net_devices.h"
 #include "container/process_impl.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -40,26 +45,32 @@ class Start {
 
   Result<void> run() {
     layout_ = TRY(cgroup::detect(), "looking for cgroups");
+    TRY(check_delegation(config_, layout_));
     manager_.emplace(TRY(cgroup::Manager::make(layout_, config_.cgroups, container_.id()), "linux.cgroupsPath"));
     cgroup::Paths paths = manager_->paths();
-    plan::Facts facts = TRY(host_facts(config_, layout_, paths, &warnings_));
-    container_.warn_all(warnings_);
+    std::vector<Finding> ignored;
+    plan::Facts facts = TRY(host_facts(config_, layout_, paths, &ignored));
+    config::ProcessConfig process = TRY(grantable(process_.config, config_, ignored));
+    TRY(settle(*container_.options, std::move(ignored)));
     plan::StartOptions options;
     options.id = container_.id();
     options.wait_for_start = wait_;
     options.console_socket = process_.keep_console || !process_.console_socket.empty();
     options.extra_files = static_cast<uint32_t>(process_.extra_files.size());
-    config::ProcessConfig process = grantable(process_.config, config_, container_.options->on_warning);
+    TRY(check_sysctls(config_));
+    rdt_ = TRY(plan_rdt_group(config_, container_.id()));
     plan::Built built = TRY(plan::build_create(config_, process, facts, options));
     Result<void> started = launch_with(built);
     if (!started) {
       // Nothing of it stays: what was made is removed in the opposite order.
       (void)manager_->kill_all(SIGKILL);
       (void)manager_->destroy();
+      if (rdt_) (void)rdt_->undo();
+      if (!config_.net_devices.empty()) take_devices_back();
       // runtime.md, "Lifecycle": what fails after the first hook goes on with the poststop hooks.
       if (hooks_have_run_) {
-        container_.warn_all(
-            run_all_hooks(config_.hooks.poststop, "poststop", hook_state(config_, container_.id(), "stopped", 0)));
+        container_.warn_all(run_all_hooks(config_, config_.hooks.poststop, "poststop",
+                                          hook_state(config_, container_.id(), "stopped", 0)));
       }
     }
     return started;
@@ -68,9 +79,9 @@ class Start {
  private:
   Result<void> launch_with(plan::Built& built) {
     // On disk before anything of it is there: before the clone only what has to exist by then.
-    const cgroup::Paths paths = manager_->paths();
-    const bool born_in_cgroup = paths.contains("");
-    if (born_in_cgroup) TRY(container_.directory.write_journal(paths));
+    const Journal journal = {manager_->paths(), rdt_ ? rdt_->to_make() : std::vector<std::string>()};
+    const bool born_in_cgroup = journal.cgroup_paths.contains("");
+    if (born_in_cgroup) TRY(container_.directory.write_journal(journal));
     TRY(manager_->create(cgroup::Part::kV2), "creating the cgroup");
     cgroup::Join birth = TRY(manager_->open_join({}, cgroup::Part::kV2), "opening the cgroup");
     cgroup::Join join;
@@ -78,21 +89,30 @@ class Start {
     if (wait_) fifo = TRY(container_.directory.make_fifo());
     ConsoleSockets console = TRY(open_console(process_));
     listener_ = TRY(SeccompListener::connect(config_, built));
+    HookOutput hook_output;
+    if (built.hook_output_first != plan::kNoSlot) hook_output = TRY(HookOutput::open(config_));
 
     Launch request = {built, process_.stdio, process_.extra_files, {}, birth.into_cgroup.get(), wait_};
     request.slots = {{built.console_socket, console.theirs.get()},
                      {built.fifo, fifo.get()},
                      {built.listener_socket, listener_.socket.get()}};
+    if (hook_output.out) request.slots.emplace_back(built.hook_output_first, hook_output.out.get());
+    if (hook_output.error) request.slots.emplace_back(built.hook_output_first + 1, hook_output.error.get());
     Handler handler;
     handler.created = [&](pid_t pid) -> Result<void> {
+      std::vector<Finding> ignored;
       TRY(announce(process_, pid, process_.config.oom_score_adj ? process_.config.oom_score_adj : config_.oom_score_adj,
-                   config_.rootless_euid));
+                   config_.rootless_euid, ignored));
+      if (!config_.pidfd_receiver.empty()) TRY(send_pidfd(config_.pidfd_receiver, pid));
+      reset_affinity(container_, pid);
       // Init is making namespaces now, which takes about as long.
-      if (!born_in_cgroup) TRY(container_.directory.write_journal(paths));
+      if (!born_in_cgroup) TRY(container_.directory.write_journal(journal));
       TRY(manager_->create(cgroup::Part::kV1), "creating the cgroup");
       TRY(manager_->apply(config_.cgroups.resources), "setting the cgroup's limits");
       join = TRY(manager_->open_join({}, cgroup::Part::kV1), "opening the cgroup");
-      return {};
+      if (rdt_) TRY(enter_rdt_group(pid));
+      std::ranges::move(manager_->take_ignored(), std::back_inserter(ignored));
+      return settle(*container_.options, std::move(ignored));
     };
     handler.user_maps = [&](pid_t pid) {
       return write_id_maps(pid, config_.uid_mappings, config_.gid_mappings,
@@ -108,7 +128,10 @@ class Start {
       // An init that does not wait at kReady must be on record before.
       return built.ready_waits ? Result<void>() : container_.directory.commit_state();
     };
-    handler.namespaces = [&](pid_t pid) { return run_runtime_hooks(pid); };
+    handler.namespaces = [&](pid_t pid) -> Result<std::vector<int>> {
+      TRY(lend_devices(container_.directory, config_, pid));
+      return run_runtime_hooks(pid);
+    };
     handler.ready = [&](pid_t pid) { return record(pid, built.ready_waits); };
     Result<Launched> launched = launch(std::move(request), handler);
     if (!launched) return std::unexpected(std::move(launched).error());
@@ -123,12 +146,27 @@ class Start {
     return received;
   }
 
+  // What cannot come back stays on record, for `delete --force`.
+  void take_devices_back() {
+    std::vector<std::string> warnings;
+    Result<void> back = container::take_devices_back(container_.directory, warnings);
+    if (!back) warnings.push_back(back.error().text());
+    container_.warn_of_devices(warnings);
+  }
+
+  Result<void> enter_rdt_group(pid_t pid) {
+    TRY(rdt_->make());
+    TRY(rdt_->set(*config_.intel_rdt));
+    TRY(rdt_->monitor());
+    return rdt_->add(pid);
+  }
+
   Result<std::vector<int>> run_runtime_hooks(pid_t pid) {
     const config::Hooks& hooks = config_.hooks;
     hooks_have_run_ = true;
     oci::State state = hook_state(config_, container_.id(), "creating", pid);
-    TRY(run_hooks(hooks.prestart, "prestart", state));
-    TRY(run_hooks(hooks.create_runtime, "createRuntime", state));
+    TRY(run_hooks(config_, hooks.prestart, "prestart", state));
+    TRY(run_hooks(config_, hooks.create_runtime, "createRuntime", state));
     std::vector<int> documents;
     if (hooks.create_container.empty() && hooks.start_container.empty()) return documents;
     // For the hooks that init runs, the pid is what the container's own pid namespace calls it.
@@ -154,6 +192,7 @@ class Start {
     state.config = config_;
     state.rootless = config_.rootless_euid;
     state.cgroup_paths = manager_->paths();
+    if (rdt_) keep_rdt_group(*rdt_, state);
     for (int type = 0; type < config::kNamespaceTypeCount; ++type) {
       auto kind = static_cast<NamespaceType>(type);
       if (kind == NamespaceType::kTime && !config_.namespaces.contains(kind)) continue;
@@ -166,6 +205,11 @@ class Start {
   // From here on the container exists for others.
   Result<std::vector<int>> record(pid_t pid, bool ready_waits) {
     if (!state_) TRY(prepare_record(pid));
+    if (const std::string& delegate = config_.cgroups.delegate; !delegate.empty()) {
+      const auto uid = static_cast<uid_t>(config_.host_root_uid().value_or(0));
+      const auto gid = static_cast<gid_t>(config_.host_root_gid().value_or(0));
+      TRY(manager_->delegate(pid, delegate, uid, gid), "delegating a cgroup");
+    }
     if (ready_waits) TRY(container_.directory.commit_state());
     container_.state = std::move(state_);
     return listener_.describe(config_, container_.id(), "creating", pid);
@@ -177,7 +221,7 @@ class Start {
   const bool wait_;
   cgroup::Layout layout_;
   std::optional<cgroup::Manager> manager_;
-  std::vector<std::string> warnings_;
+  std::optional<rdt::Group> rdt_;
   std::vector<sys::FileDescriptor> documents_;
   std::optional<config::State> state_;
   SeccompListener listener_;
@@ -188,7 +232,7 @@ Result<void> run_poststart(Container::Impl& container) {
   const config::Config& config = container.config;
   if (config.hooks.poststart.empty()) return {};
   oci::State state = hook_state(config, container.id(), "running", static_cast<int>(container.state->init_process_pid));
-  return run_hooks(config.hooks.poststart, "poststart", state);
+  return run_hooks(config, config.hooks.poststart, "poststart", state);
 }
 
 void kill_init(Container::Impl& container) {

@@ -1,6 +1,7 @@
 #include "container/state_directory.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -10,6 +11,7 @@
 
 #include "base/result.h"
 #include "sys/file.h"
+#include "sys/mount.h"
 
 namespace cella::container {
 namespace {
@@ -19,6 +21,11 @@ constexpr char kState[] = "state.json";
 constexpr char kNewState[] = ".state.json.new";
 constexpr char kJournal[] = "journal";
 constexpr char kFifo[] = "exec.fifo";
+// In this order: remove() takes the directory's content away by name, and must not get to the record while the
+// namespace is bound.
+constexpr char kNamespace[] = "netns";
+constexpr char kDevices[] = "netns.json";
+static_assert(std::string_view(kNamespace) < kDevices);
 
 std::unexpected<Error> not_exists(std::string_view id) {
   return base::fail(ErrorCode::kContainerNotExists, "container {} does not exist", id);
@@ -93,9 +100,11 @@ void StateDirectory::unlock() {
   (void)::flock(fd_.get(), LOCK_UN);
 }
 
-Result<void> StateDirectory::write_journal(const std::map<std::string, std::string>& cgroup_paths) {
+// Lines of a kind and its fields, with tabs between.
+Result<void> StateDirectory::write_journal(const Journal& journal) {
   std::string text;
-  for (const auto& [controller, path] : cgroup_paths) text += fmt::format("cgroup\t{}\t{}\n", controller, path);
+  for (const auto& [controller, path] : journal.cgroup_paths) text += fmt::format("cgroup\t{}\t{}\n", controller, path);
+  for (const std::string& path : journal.resctrl_groups) text += fmt::format("resctrl\t{}\n", path);
   // A new file in a directory that we hold the lock of: nobody reads it before it is whole, or we are dead.
   constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW;
   sys::FileDescriptor file =
@@ -104,22 +113,26 @@ Result<void> StateDirectory::write_journal(const std::map<std::string, std::stri
   return {};
 }
 
-Result<std::map<std::string, std::string>> StateDirectory::read_journal() const {
-  std::map<std::string, std::string> paths;
+Result<Journal> StateDirectory::read_journal() const {
+  Journal journal;
   SysResult<std::string> text = sys::read_file_at(fd_.get(), kJournal);
-  if (!text && text.error().value == ENOENT) return paths;
+  if (!text && text.error().value == ENOENT) return journal;
   std::string lines = TRY(std::move(text), "reading the journal of container {}", id_);
   for (size_t start = 0; start < lines.size();) {
     size_t end = lines.find('\n', start);
     if (end == std::string::npos) break;  // cut off: half a path would name something else
     std::string_view line(lines.data() + start, end - start);
     start = end + 1;
-    size_t first = line.find('\t');
-    size_t second = first == line.npos ? line.npos : line.find('\t', first + 1);
-    if (second == line.npos || line.substr(0, first) != "cgroup") continue;
-    paths.emplace(line.substr(first + 1, second - first - 1), line.substr(second + 1));
+    size_t tab = line.find('\t');
+    if (tab == line.npos) continue;
+    std::string_view kind = line.substr(0, tab), fields = line.substr(tab + 1);
+    if (kind == "resctrl") journal.resctrl_groups.emplace_back(fields);
+    tab = fields.find('\t');
+    if (kind == "cgroup" && tab != fields.npos) {
+      journal.cgroup_paths.emplace(fields.substr(0, tab), fields.substr(tab + 1));
+    }
   }
-  return paths;
+  return journal;
 }
 
 Result<void> StateDirectory::prepare_state(std::string_view json) {
@@ -135,6 +148,10 @@ Result<void> StateDirectory::commit_state() {
   SysResult<void> removed = sys::unlink_at(fd_.get(), kJournal);
   if (!removed && removed.error().value != ENOENT) TRY(removed, "removing the journal of container {}", id_);
   return {};
+}
+
+void StateDirectory::discard_state() {
+  (void)sys::unlink_at(fd_.get(), kNewState);
 }
 
 Result<std::string> StateDirectory::read_state() const {
@@ -160,6 +177,46 @@ bool StateDirectory::has_fifo() const {
 
 Result<void> StateDirectory::remove_fifo() {
   TRY(sys::unlink_at(fd_.get(), kFifo), "removing {} of container {}", kFifo, id_);
+  return {};
+}
+
+Result<void> StateDirectory::write_devices(std::string_view json) {
+  TRY(sys::replace_file_at(fd_.get(), kDevices, json, 0600), "recording the network devices of container {}", id_);
+  return {};
+}
+
+Result<std::optional<std::string>> StateDirectory::read_devices() const {
+  SysResult<std::string> text = sys::read_file_at(fd_.get(), kDevices);
+  if (!text && text.error().value == ENOENT) return std::nullopt;
+  return TRY(std::move(text), "reading the record of the network devices of container {}", id_);
+}
+
+Result<void> StateDirectory::bind_namespace(int netns) {
+  {
+    constexpr int kFlags = O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+    sys::FileDescriptor file = TRY(sys::open_at(fd_.get(), kNamespace, kFlags, 0600), "creating {}", kNamespace);
+  }
+  TRY(sys::mount_file_at(netns, fd_.get(), kNamespace), "binding the network namespace of container {}", id_);
+  return {};
+}
+
+Result<sys::FileDescriptor> StateDirectory::open_namespace() const {
+  SysResult<sys::FileDescriptor> file = sys::open_at(fd_.get(), kNamespace, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+  if (!file && file.error().value == ENOENT) return sys::FileDescriptor();
+  sys::FileDescriptor netns = TRY(std::move(file), "opening the network namespace of container {}", id_);
+  if (TRY(sys::filesystem_type(netns.get())) != NSFS_MAGIC) return sys::FileDescriptor();
+  return netns;
+}
+
+Result<void> StateDirectory::release_namespace() {
+  if (TRY(open_namespace())) {
+    std::string path = fmt::format("{}/{}/{}", root_, id_, kNamespace);
+    TRY(sys::detach_mount(path.c_str()), "unmounting {}", path);
+  }
+  for (const char* name : {kNamespace, kDevices}) {
+    SysResult<void> removed = sys::unlink_at(fd_.get(), name);
+    if (!removed && removed.error().value != ENOENT) TRY(removed, "removing {} of container {}", name, id_);
+  }
   return {};
 }
 

@@ -104,15 +104,16 @@ TEST_F(StateDirectoryTest, LockOfWhatWasRemovedMeanwhileSaysSo) {
 
 TEST_F(StateDirectoryTest, JournalComesBackAsWritten) {
   StateDirectory directory = make("web");
-  EXPECT_EQ(*directory.read_journal(), (std::map<std::string, std::string>()));
-  const std::map<std::string, std::string> paths = {{"", "/sys/fs/cgroup/web"}, {"cpu", "/sys/fs/cgroup/cpu/a b/web"}};
-  ASSERT_TRUE(directory.write_journal(paths));
-  EXPECT_EQ(*directory.read_journal(), paths);
+  EXPECT_EQ(*directory.read_journal(), Journal());
+  const Journal journal = {{{"", "/sys/fs/cgroup/web"}, {"cpu", "/sys/fs/cgroup/cpu/a b/web"}},
+                           {"/sys/fs/resctrl/web", "/sys/fs/resctrl/web/mon_groups/web"}};
+  ASSERT_TRUE(directory.write_journal(journal));
+  EXPECT_EQ(*directory.read_journal(), journal);
 }
 
 TEST_F(StateDirectoryTest, StateIsSeenWhenItIsCommittedAndTheJournalIsGoneThen) {
   StateDirectory directory = make("web");
-  ASSERT_TRUE(directory.write_journal({{"cpu", "/x"}}));
+  ASSERT_TRUE(directory.write_journal({{{"cpu", "/x"}}, {}}));
   ASSERT_TRUE(directory.prepare_state("{\"id\":\"web\"}"));
   EXPECT_EQ(directory.read_state().error().code, ErrorCode::kContainerNotExists);
   EXPECT_TRUE(exists("web/journal"));
@@ -138,6 +139,23 @@ TEST_F(StateDirectoryTest, FifoIsThereUntilItIsRemoved) {
   }
   EXPECT_TRUE(directory.remove_fifo());
   EXPECT_FALSE(directory.has_fifo());
+}
+
+TEST_F(StateDirectoryTest, RecordOfDevicesIsKeptUntilTheNamespaceIsReleased) {
+  StateDirectory directory = make("web");
+  EXPECT_FALSE(*directory.read_devices());
+  EXPECT_FALSE(*directory.open_namespace());
+  EXPECT_TRUE(directory.release_namespace());
+  ASSERT_TRUE(directory.write_devices("[1]"));
+  ASSERT_TRUE(directory.write_devices("[]"));
+  EXPECT_EQ(**directory.read_devices(), "[]");
+  EXPECT_FALSE(exists("web/.netns.json.tmp"));
+  // What a bind that was killed half-way leaves.
+  ASSERT_EQ(::close(::open((root_ + "/web/netns").c_str(), O_CREAT | O_WRONLY, 0600)), 0);
+  EXPECT_FALSE(*directory.open_namespace());
+  EXPECT_TRUE(directory.release_namespace());
+  EXPECT_FALSE(exists("web/netns"));
+  EXPECT_FALSE(*directory.read_devices());
 }
 
 TEST_F(StateDirectoryTest, IsRemovedWithWhateverIsInIt) {

@@ -135,6 +135,7 @@ long do_scheduler(Context& c, const Step& s);
 long do_io_priority(Context& c, const Step& s);
 long do_affinity(Context& c, const Step& s);
 long do_personality(Context& c, const Step& s);
+long do_memory_policy(Context& c, const Step& s);
 long do_umask(Context& c, const Step& s);
 long do_no_new_privileges(Context& c, const Step& s);
 long do_label(Context& c, const Step& s);

@@ -149,6 +149,7 @@ long do_close_descriptors(Context& c, const Step& s) {
     consider(c.sync_fd);
     consider(c.fifo_fd);
     for (int i = 0; i < 3; ++i) consider(c.slot(s.args[i]));
+    for (uint64_t i = 0; i < 2; ++i) consider(c.slot(s.args[5] + i));
     for (uint64_t i = 0; i < s.args[4]; ++i) consider(c.slot(s.args[3] + i));
     if (keep > next) {
       long error = sys(SYS_close_range, next, keep == ~0u ? ~0u : keep - 1, 0);

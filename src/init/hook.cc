@@ -13,7 +13,8 @@ namespace {
 
 constexpr int kKill = 9, kChild = 17;  // SIGKILL, SIGCHLD
 
-// In the child: the hook, with the state document as standard input. Returns when it could not be executed.
+// In the child: the hook, with the state document as standard input, and its output where that goes. Returns when it
+// could not be executed.
 long execute_hook(Context& c, const Step& s) {
   constexpr unsigned kUmask = 022;
   // Init works without one; what a hook of the host's makes must not be everybody's to write.
@@ -24,6 +25,10 @@ long execute_hook(Context& c, const Step& s) {
   int state = c.slot(s.args[0]);
   error = sys(SYS_lseek, state, 0, 0);
   if (error >= 0) error = sys(SYS_dup3, state, 0, 0);
+  for (uint64_t stream = 0; error >= 0 && stream < 2; ++stream) {
+    const int output = c.slot(s.args[5] + stream);
+    if (output >= 0) error = sys(SYS_dup3, output, 1 + stream, 0);
+  }
   char** args = pointers(c, s.args[2]);
   char** env = pointers(c, s.args[3]);
   if (args == nullptr || env == nullptr) return -ENOMEM;

@@ -72,6 +72,7 @@ constexpr Entry kEntries[] = {
     {Op::kIoPriority, do_io_priority},
     {Op::kAffinity, do_affinity},
     {Op::kPersonality, do_personality},
+    {Op::kMemoryPolicy, do_memory_policy},
     {Op::kUmask, do_umask},
     {Op::kBoundingSet, do_bounding_set},
     {Op::kGroups, do_groups},
@@ -89,7 +90,7 @@ constexpr Entry kEntries[] = {
     {Op::kPlaceDescriptors, do_place_descriptors},
     {Op::kExecute, do_execute},
 };
-constexpr int kLaunchers = 6;
+constexpr int kLaunchers = 7;
 static_assert(sizeof kEntries / sizeof kEntries[0] + kLaunchers == static_cast<size_t>(Op::kCount));
 
 Handler handler_of(Op op) {

@@ -64,7 +64,7 @@ long do_unshare(Context&, const Step& s) {
 
 long do_root_ids(Context&, const Step& s) {
   // Groups that the caller had are nobody's in here; where setgroups(2) is denied they stay, and are.
-  long error = sys(SYS_setgroups, 0, nullptr);
+  long error = s.args[2] ? 0 : sys(SYS_setgroups, 0, nullptr);
   if (error < 0 && error != -EPERM) return error;
   error = sys(SYS_setresgid, s.args[1], s.args[1], s.args[1]);
   if (error < 0) return error;

@@ -1,6 +1,7 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/keyctl.h>
+#include <linux/mempolicy.h>
 #include <linux/prctl.h>
 #include <linux/stat.h>
 
@@ -64,6 +65,36 @@ long do_affinity(Context& c, const Step& s) {
 long do_personality(Context&, const Step& s) {
   long old = sys(SYS_personality, s.args[0]);
   return old < 0 ? old : 0;
+}
+
+namespace {
+
+// May the process have memory of one of these nodes? Those of its cpuset count, get_mempolicy(2).
+bool may_use_one_of(const uint64_t* nodes, size_t words) {
+  constexpr size_t kMaxNodes = 1024;  // that a kernel can be built for
+  uint64_t allowed[kMaxNodes / 64] = {};
+  if (sys(SYS_get_mempolicy, 0, allowed, kMaxNodes, 0, MPOL_F_MEMS_ALLOWED) < 0) return true;
+  for (size_t i = 0; i < words && i < kMaxNodes / 64; ++i)
+    if ((nodes[i] & allowed[i]) != 0) return true;
+  return false;
+}
+
+}  // namespace
+
+long do_memory_policy(Context& c, const Step& s) {
+  plan::Range range = c.range(s.args[1]);
+  auto* nodes = range.count > 0 ? reinterpret_cast<const uint64_t*>(c.blob(s.args[1])) : nullptr;
+  // The kernel reads one bit less than it is told.
+  long error = sys(SYS_set_mempolicy, s.args[0], nodes, nodes != nullptr ? range.count * 8ul + 1 : 0);
+  if (error == -ENOSYS) c.detail.add("this kernel has no memory policies");
+  if (error == -EINVAL) {
+    // One errno for all that can be wrong. Relative nodes are counted within the allowed ones, so there is always one.
+    bool none = nodes != nullptr && (s.args[0] & MPOL_F_RELATIVE_NODES) == 0 &&
+                !may_use_one_of(nodes, range.count / sizeof(uint64_t));
+    c.detail.add(none ? "none of the nodes is there for the container"
+                      : "not on this kernel, or not in this combination");
+  }
+  return error;
 }
 
 long do_umask(Context&, const Step& s) {

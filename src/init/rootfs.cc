@@ -275,7 +275,8 @@ long do_root_attributes(Context& c, const Step& s) {
   mount_attr attributes = {};
   attributes.attr_set = s.args[0];
   attributes.propagation = s.args[1];
-  return sys(SYS_mount_setattr, c.root_fd, "", AT_EMPTY_PATH, &attributes, sizeof attributes);
+  return sys(SYS_mount_setattr, c.root_fd, "", AT_EMPTY_PATH | (s.args[2] ? AT_RECURSIVE : 0), &attributes,
+             sizeof attributes);
 }
 
 long do_remount_attributes(Context& c, const Step& s) {

@@ -27,6 +27,8 @@ void run_helper(Helper& helper) {
     long n = send_descriptor(helper.socket, helper.message, helper.message_size, helper.listener);
     helper.result = n < 0 ? static_cast<int>(n) : 0;
     sys(SYS_close, helper.listener);
+    // The end of the connection is the end of the message: an agent may wait for it before it answers anything.
+    sys(SYS_close, helper.socket);
   }
   __atomic_store_n(&helper.done, 1, __ATOMIC_RELEASE);
 }

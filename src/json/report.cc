@@ -10,11 +10,19 @@ bool contains(std::string_view outer, std::string_view inner) {
   return inner.starts_with(outer) && (inner.size() == outer.size() || inner[outer.size()] == '/');
 }
 
+// At most `limit` bytes, and whole characters.
+std::string_view head_of(std::string_view text, size_t limit) {
+  if (text.size() <= limit) return text;
+  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;
+  return text.substr(0, limit);
+}
+
 }  // namespace
 
 void append_pointer(std::string& pointer, std::string_view key) {
+  constexpr size_t kShown = 256;  // of a key: no legal one is longer
   pointer += '/';
-  for (char c : key) {
+  for (char c : head_of(key, kShown)) {
     if (c == '~') {
       pointer += "~0";
     } else if (c == '/') {
@@ -23,6 +31,7 @@ void append_pointer(std::string& pointer, std::string_view key) {
       pointer += c;
     }
   }
+  if (key.size() > kShown) pointer += "…";
 }
 
 void append_pointer(std::string& pointer, size_t index) {
@@ -33,12 +42,8 @@ void append_pointer(std::string& pointer, size_t index) {
 std::string quoted(std::string_view text) {
   constexpr size_t kShown = 64;
   std::string out = "\"";
-  size_t end = text.size();
-  if (end > kShown) {
-    end = kShown;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not inside a character
-  }
-  for (char c : text.substr(0, end)) {
+  const std::string_view head = head_of(text, kShown);
+  for (char c : head) {
     auto byte = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {
       out += '\\';
@@ -49,7 +54,7 @@ std::string quoted(std::string_view text) {
       out += c;
     }
   }
-  out += end < text.size() ? "\"…" : "\"";
+  out += head.size() < text.size() ? "\"…" : "\"";
   return out;
 }
 
@@ -81,7 +86,7 @@ void Report::add(std::vector<Finding>& list, std::string pointer, std::string me
     list.push_back({"", fmt::format("has more than {} findings; the rest is not listed", kMaximum)});
     return;
   }
-  if (&list == &findings && touched(pointer)) return;
+  if (touched(pointer)) return;
   list.push_back({std::move(pointer), std::move(message)});
 }
 

@@ -1,8 +1,8 @@
 // Report: the findings of one pass over a JSON document, and where in the document the pass is.
 //
 // The place is kept as a stack of keys and indices that cost nothing until something is wrong; a finding turns it into
-// an RFC 6901 pointer. The number of findings is bounded, so that a hostile document cannot make the report larger than
-// itself.
+// an RFC 6901 pointer. The number of findings is bounded, and a pointer shows at most 256 bytes of a key, so that a
+// hostile document cannot make the report larger than itself.
 #pragma once
 
 #include <fmt/format.h>
@@ -17,7 +17,7 @@
 
 namespace cella::json {
 
-// Appends "/key" with '~' and '/' escaped.
+// Appends "/key" with '~' and '/' escaped; what is beyond 256 bytes becomes "…".
 void append_pointer(std::string& pointer, std::string_view key);
 void append_pointer(std::string& pointer, size_t index);
 // A string as a message shows it: quoted, control characters escaped, cut after 64 bytes.
@@ -49,7 +49,7 @@ class Report {
     if (has_room(warnings)) add(warnings, pointer(key), fmt::format(format, std::forward<Args>(args)...));
   }
 
-  // From here on a finding counts only where nothing was found before: at its place, above or below.
+  // From here on a finding or warning counts only where nothing was found before: at its place, above or below.
   void only_new() { first_new_ = findings.size(); }
   // Was anything found at this pointer, above or below it, before only_new()?
   bool touched(std::string_view pointer) const;

@@ -53,19 +53,39 @@ struct Limits {
   uint64_t most = std::numeric_limits<uint64_t>::max();
 };
 
-// How a T reads, writes, and whether it can be left out: read(value, target, report, limits), write, is_empty.
+struct FieldInfo;
+
+// What a type looks like in JSON: for documents about a table, which are made by a program that is compiled with
+// CELLA_JSON_SHAPES. Reading and writing do without, and the tables of a runtime are a fifth smaller.
+struct Shape {
+  enum Kind { kOther, kBool, kInteger, kString, kName, kArray, kMap, kObject } kind = kOther;
+  Limits limits = {};                           // kInteger: of the type
+  const Shape* element = nullptr;               // kArray, kMap
+  const char* (*name)(size_t) = nullptr;        // kName: null after the last one
+  const FieldInfo* (*field)(size_t) = nullptr;  // kObject: null after the last one
+};
+
+// How a T reads, writes, and whether it can be left out: read(value, target, report, limits), write, is_empty. And,
+// where there is anything to say, kShape.
 template <typename T>
 struct Codec;
 
-template <typename T>
-struct Field {
+// What there is to know of a field without knowing the struct.
+struct FieldInfo {
   std::string_view key;
-  void (*read)(const Value&, T&, Report&, const Limits&);
-  void (*write)(const T&, Writer&);
-  bool (*is_empty)(const T&);
+#ifdef CELLA_JSON_SHAPES
+  const Shape* shape = nullptr;
+#endif
   Limits limits = {};
   bool is_required = false;
   bool is_always_written = false;
+};
+
+template <typename T>
+struct Field : FieldInfo {
+  void (*read)(const Value&, T&, Report&, const Limits&);
+  void (*write)(const T&, Writer&);
+  bool (*is_empty)(const T&);
 
   constexpr Field required() const {  // in the input; and always written
     Field copy = *this;
@@ -110,16 +130,30 @@ void fail_type(Report& report, const char* wanted, const Value& value);
 void fail_range(Report& report, int64_t least, uint64_t most, const Value& value);
 void fail_name(Report& report, std::span<const char* const> names, const Value& value);
 
+inline constexpr Shape kOtherShape;
+template <typename C>
+constexpr const Shape* shape_of() {
+  if constexpr (requires { C::kShape; }) {
+    return &C::kShape;
+  } else {
+    return &kOtherShape;
+  }
+}
+
 }  // namespace detail
 
 template <typename C, auto... Path>
 constexpr auto field_as(std::string_view key) {
   using T = typename detail::Outermost<Path...>::Class;
   return Field<T>{
-      .key = key,
-      .read = [](const Value& v, T& t, Report& r, const Limits& l) { C::read(v, detail::reach<Path...>(t), r, l); },
-      .write = [](const T& t, Writer& w) { C::write(detail::reach<Path...>(t), w); },
-      .is_empty = [](const T& t) { return C::is_empty(detail::reach<Path...>(t)); },
+#ifdef CELLA_JSON_SHAPES
+      {.key = key, .shape = detail::shape_of<C>()},
+#else
+      {.key = key},
+#endif
+      [](const Value& v, T& t, Report& r, const Limits& l) { C::read(v, detail::reach<Path...>(t), r, l); },
+      [](const T& t, Writer& w) { C::write(detail::reach<Path...>(t), w); },
+      [](const T& t) { return C::is_empty(detail::reach<Path...>(t)); },
   };
 }
 template <auto... Path>
@@ -177,6 +211,10 @@ void write(const T& value, Writer& writer) {
 // Structs with a table.
 template <typename T>
 struct Codec {
+  static constexpr Shape kShape = {.kind = Shape::kObject, .field = [](size_t i) -> const FieldInfo* {
+                                     std::span<const Field<T>> fields = fields_of(Type<T>{});
+                                     return i < fields.size() ? &fields[i] : nullptr;
+                                   }};
   static void read(const Value& value, T& target, Report& report, const Limits&) {
     read_object<T>(value, target, fields_of(Type<T>{}), report);
   }
@@ -190,6 +228,7 @@ struct Codec {
 
 template <>
 struct Codec<bool> {
+  static constexpr Shape kShape = {.kind = Shape::kBool};
   static void read(const Value& value, bool& target, Report& report, const Limits&) {
     if (!value.is(Kind::kBool)) return detail::fail_type(report, "true or false", value);
     target = value.boolean();
@@ -200,6 +239,10 @@ struct Codec<bool> {
 
 template <std::integral I>
 struct Codec<I> {
+  static constexpr Shape kShape = {
+      .kind = Shape::kInteger,
+      .limits = {static_cast<int64_t>(std::is_signed_v<I> ? std::numeric_limits<I>::min() : 0),
+                 static_cast<uint64_t>(std::numeric_limits<I>::max())}};
   static void read(const Value& value, I& target, Report& report, const Limits& limits) {
     int64_t least =
         std::max(limits.least, static_cast<int64_t>(std::is_signed_v<I> ? std::numeric_limits<I>::min() : 0));
@@ -224,7 +267,25 @@ struct Codec<I> {
 };
 
 template <>
+struct Codec<double> {
+  static void read(const Value& value, double& target, Report& report, const Limits&) {
+    if (value.is(Kind::kDouble)) {
+      target = value.number();
+    } else if (value.is(Kind::kUint)) {
+      target = static_cast<double>(value.unsigned_integer());
+    } else if (value.is(Kind::kInt)) {
+      target = static_cast<double>(value.integer());
+    } else {
+      detail::fail_type(report, "a number", value);
+    }
+  }
+  static void write(double value, Writer& writer) { writer.number(value); }
+  static bool is_empty(double value) { return value == 0; }
+};
+
+template <>
 struct Codec<std::string> {
+  static constexpr Shape kShape = {.kind = Shape::kString};
   static void read(const Value& value, std::string& target, Report& report, const Limits&) {
     if (!value.is(Kind::kString)) return detail::fail_type(report, "a string", value);
     target.assign(value.string());
@@ -249,6 +310,10 @@ std::optional<E> value_of(std::string_view text) {
 template <typename E>
   requires std::is_enum_v<E>
 struct Codec<E> {
+  static constexpr Shape kShape = {.kind = Shape::kName, .name = [](size_t i) -> const char* {
+                                     std::span<const Name<E>> names = names_of(Type<E>{});
+                                     return i < names.size() ? names[i].text : nullptr;
+                                   }};
   static void read(const Value& value, E& target, Report& report, const Limits&) {
     if (value.is(Kind::kString)) {
       if (std::optional<E> found = value_of<E>(value.string())) {
@@ -266,6 +331,7 @@ struct Codec<E> {
 
 template <typename T>
 struct Codec<std::optional<T>> {
+  static constexpr const Shape& kShape = *detail::shape_of<Codec<T>>();
   static void read(const Value& value, std::optional<T>& target, Report& report, const Limits& limits) {
     Codec<T>::read(value, target.emplace(), report, limits);
   }
@@ -278,6 +344,7 @@ struct Codec<std::optional<T>> {
 
 template <typename T>
 struct Codec<std::vector<T>> {
+  static constexpr Shape kShape = {.kind = Shape::kArray, .element = detail::shape_of<Codec<T>>()};
   static void read(const Value& value, std::vector<T>& target, Report& report, const Limits& limits) {
     if (!value.is(Kind::kArray)) return detail::fail_type(report, "an array", value);
     std::span<const Value> items = value.array();
@@ -298,6 +365,7 @@ struct Codec<std::vector<T>> {
 
 template <typename T>
 struct Codec<std::map<std::string, T>> {
+  static constexpr Shape kShape = {.kind = Shape::kMap, .element = detail::shape_of<Codec<T>>()};
   static void read(const Value& value, std::map<std::string, T>& target, Report& report, const Limits& limits) {
     if (!value.is(Kind::kObject)) return detail::fail_type(report, "an object", value);
     target.clear();

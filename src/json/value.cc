@@ -64,12 +64,17 @@ const char* error_text(cella_rapidjson::ParseErrorCode code) {
   }
 }
 
-std::vector<Finding> syntax_error(std::string_view text, size_t offset, const char* what) {
+// "line 3, column 7", both from 1; columns are bytes.
+std::string position(std::string_view text, size_t offset) {
   std::string_view before = text.substr(0, offset);
   auto line = 1 + std::count(before.begin(), before.end(), '\n');
   size_t start = before.rfind('\n');
   size_t column = start == std::string_view::npos ? offset + 1 : offset - start;
-  return {{"", fmt::format("is not valid JSON: line {}, column {}: {}", line, column, what)}};
+  return fmt::format("line {}, column {}", line, column);
+}
+
+std::vector<Finding> syntax_error(std::string_view text, size_t offset, const char* what) {
+  return {{"", fmt::format("is not valid JSON: {}: {}", position(text, offset), what)}};
 }
 
 // The offset of the first byte that is NUL or not UTF-8 (RFC 3629); text.size() when there is none.
@@ -121,7 +126,8 @@ class Builder {
     document_.blocks_.push_back(std::move(block));
     return document_.blocks_.back().get();
   }
-  bool too_deep() const { return too_deep_; }
+  // What the document has too much of, or "".
+  const std::string& excess() const { return excess_; }
   std::vector<Finding> take_duplicates() { return std::move(duplicates_.findings); }
   Document take() { return std::move(document_); }
 
@@ -162,6 +168,10 @@ class Builder {
   };
 
   bool add(Value value) {
+    if (++values_ > kMaximumValues) {
+      excess_ = fmt::format("has more than {} values", kMaximumValues);
+      return false;
+    }
     if (frames_.empty()) {
       document_.root_ = value;
     } else {
@@ -171,7 +181,7 @@ class Builder {
   }
   bool start(bool object) {
     if (frames_.size() == kMaximumNesting) {
-      too_deep_ = true;
+      excess_ = fmt::format("is nested deeper than {} levels", kMaximumNesting);
       return false;
     }
     frames_.push_back({object, stack_.size(), {}});
@@ -233,7 +243,8 @@ class Builder {
   char* next_ = nullptr;
   size_t left_ = 0;
   size_t block_size_;
-  bool too_deep_ = false;
+  size_t values_ = 0;
+  std::string excess_;
 };
 
 const Value* Value::find(std::string_view key) const {
@@ -267,9 +278,12 @@ std::string describe(const Value& value) {
   return "nothing";
 }
 
-std::expected<Document, std::vector<Finding>> parse(std::string_view text) {
+std::expected<Document, std::vector<Finding>> parse(std::string_view text, std::vector<Finding>* duplicates) {
   if (text.size() > kMaximumSize) {
     return std::unexpected(std::vector<Finding>{{"", fmt::format("is larger than {} bytes", kMaximumSize)}});
+  }
+  if (text.starts_with("\xEF\xBB\xBF")) {  // RFC 8259, section 8.1, forbids one
+    return std::unexpected(syntax_error(text, 0, "a byte order mark"));
   }
   if (size_t bad = first_bad_byte(text); bad != text.size()) {
     return std::unexpected(syntax_error(text, bad, text[bad] == 0 ? "a NUL byte" : "invalid UTF-8"));
@@ -278,8 +292,9 @@ std::expected<Document, std::vector<Finding>> parse(std::string_view text) {
   cella_rapidjson::InsituStringStream stream(builder.copy_text(text));
   cella_rapidjson::Reader reader;
   reader.Parse<kFlags>(stream, builder);
-  if (builder.too_deep()) {
-    return std::unexpected(std::vector<Finding>{{"", fmt::format("is nested deeper than {} levels", kMaximumNesting)}});
+  if (!builder.excess().empty()) {
+    size_t offset = std::min(reader.GetErrorOffset(), text.size());
+    return std::unexpected(std::vector<Finding>{{"", fmt::format("{}: {}", builder.excess(), position(text, offset))}});
   }
   if (reader.HasParseError()) {
     size_t offset = std::min(reader.GetErrorOffset(), text.size());
@@ -291,8 +306,11 @@ std::expected<Document, std::vector<Finding>> parse(std::string_view text) {
     }
     return std::unexpected(syntax_error(text, offset, what));
   }
-  if (std::vector<Finding> duplicates = builder.take_duplicates(); !duplicates.empty()) {
-    return std::unexpected(std::move(duplicates));
+  std::vector<Finding> found = builder.take_duplicates();
+  if (duplicates != nullptr) {
+    *duplicates = std::move(found);
+  } else if (!found.empty()) {
+    return std::unexpected(std::move(found));
   }
   return builder.take();
 }

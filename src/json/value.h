@@ -94,9 +94,12 @@ class Document {
 
 inline constexpr size_t kMaximumNesting = 512;
 inline constexpr size_t kMaximumSize = size_t{1} << 30;
+inline constexpr size_t kMaximumValues = size_t{1} << 22;  // at most 48 bytes each while a document is read
 
 // One document, nothing after it. Refused, with findings: what is not JSON (one finding, at "", that gives line and
-// column), NUL bytes, invalid UTF-8, nesting deeper than kMaximumNesting, duplicate keys (each at its pointer).
-std::expected<Document, std::vector<Finding>> parse(std::string_view text);
+// column), NUL bytes, invalid UTF-8, a byte order mark, nesting deeper than kMaximumNesting, more than kMaximumValues,
+// duplicate keys (each at its pointer). A caller that gives `duplicates` finds those there instead, and has the
+// document to look for what else is wrong with it.
+std::expected<Document, std::vector<Finding>> parse(std::string_view text, std::vector<Finding>* duplicates = nullptr);
 
 }  // namespace cella::json

@@ -86,7 +86,7 @@ const BadText kBadTexts[] = {
     {"[\"abcdefgh\xe2\x82\"]", " is not valid JSON: line 1, column 11: invalid UTF-8"},
     {"{\"a\":1,\"b\":2,\"a\":3}", "/a is given more than once"},
     {"{\"x\":[0,{\"k/y~z\":1,\"k/y~z\":1}]}", "/x/1/k~1y~0z is given more than once"},
-    {"\xef\xbb\xbf{}", " is not valid JSON: line 1, column 1: a value is expected here"},
+    {"\xef\xbb\xbf{}", " is not valid JSON: line 1, column 1: a byte order mark"},
 };
 
 TEST(Value, RefusesWithPlace) {
@@ -103,9 +103,28 @@ TEST(Value, FindsDuplicatesInLargeObjects) {
 TEST(Value, NestingIsBounded) {
   auto nested = [](size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
   EXPECT_EQ(error_of(nested(kMaximumNesting)), "");
-  EXPECT_EQ(error_of(nested(kMaximumNesting + 1)), " is nested deeper than 512 levels");
-  EXPECT_EQ(error_of(nested(100000)), " is nested deeper than 512 levels");
-  EXPECT_EQ(error_of(std::string(10'000'000, '[')), " is nested deeper than 512 levels");
+  const std::string too_deep = " is nested deeper than 512 levels: line 1, column 513";
+  EXPECT_EQ(error_of(nested(kMaximumNesting + 1)), too_deep);
+  EXPECT_EQ(error_of(nested(100000)), too_deep);
+  EXPECT_EQ(error_of(std::string(10'000'000, '[')), too_deep);
+}
+
+TEST(Value, TheNumberOfValuesIsBounded) {
+  auto array = [](size_t count) {
+    std::string text = "[0";
+    for (size_t i = 1; i < count; ++i) text += ",0";
+    return text + "]";
+  };
+  EXPECT_EQ(error_of(array(kMaximumValues - 1)), "");  // and the array itself
+  EXPECT_EQ(error_of(array(kMaximumValues + 1)), " has more than 4194304 values: line 1, column 8388610");
+}
+
+TEST(Value, DuplicatesNeedNotHideTheRest) {
+  std::vector<Finding> duplicates;
+  auto document = parse(R"({"a":1,"b":2,"a":3})", &duplicates);
+  ASSERT_TRUE(document);
+  EXPECT_EQ(duplicates, (std::vector<Finding>{{"/a", "is given more than once"}}));
+  EXPECT_EQ(document->root().find("b")->unsigned_integer(), 2u);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <linux/limits.h>
 #include <net/if.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <cstdint>
@@ -59,8 +60,25 @@ bool check_text(json::Report& report, std::string_view text) {
   return report_at(report, text_error(text));
 }
 
+bool check_label(json::Report& report, std::string_view key, std::string_view text) {
+  constexpr size_t kPage = 4096;
+  if (!check_text(report, key, text)) return false;
+  return report_in(report, key, text.size() < kPage ? nullptr : "must be at most 4095 bytes long");
+}
+
 bool check_no_nul(json::Report& report, std::string_view text) {
   return report_at(report, text.find('\0') == std::string_view::npos ? nullptr : "must not contain NUL");
+}
+
+void check_arguments(json::Report& report, std::string_view key, const std::vector<std::string>& strings) {
+  // MAX_ARG_STRLEN, with the NUL. sysconf(3) makes no system call for this one.
+  const size_t most = static_cast<size_t>(::sysconf(_SC_PAGESIZE)) * 32;
+  json::At at(report, key);
+  for (size_t i = 0; i < strings.size(); ++i) {
+    json::At item(report, i);
+    if (!check_no_nul(report, strings[i]) || strings[i].size() < most) continue;
+    report.fail("must be at most {} bytes long, not {}", most - 1, strings[i].size());
+  }
 }
 
 bool check_path(json::Report& report, std::string_view key, std::string_view path, PathRule rule) {

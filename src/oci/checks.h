@@ -1,7 +1,9 @@
 // Checks of single strings shared by the validators. Each reports at a member of the report's current place.
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "json/report.h"
 
@@ -11,8 +13,13 @@ namespace cella::oci {
 bool check_text(json::Report& report, std::string_view key, std::string_view text);
 // The same for an element of a list at the current place.
 bool check_text(json::Report& report, std::string_view text);
+// check_text, and what fits one write(2) to procfs, a page: labels and profiles.
+bool check_label(json::Report& report, std::string_view key, std::string_view text);
 // No NUL: the string becomes a C string.
 bool check_no_nul(json::Report& report, std::string_view text);
+// The same for each of a program's arguments or variables, execve(2), at the member `key`; nor may one be longer than
+// the kernel takes.
+void check_arguments(json::Report& report, std::string_view key, const std::vector<std::string>& strings);
 
 enum class PathRule { kAny, kAbsolute };
 // Not empty, fits PATH_MAX, no control characters, perhaps absolute.

@@ -44,7 +44,14 @@ struct Case {
 };
 
 const std::string kLong(4096, 'x');
+const std::string kVeryLong(131072, 'x');
 const std::string kNul = "\\u0000";
+
+std::string many(const char* text, size_t count) {
+  std::string all;
+  while (count-- > 0) all += text;
+  return all;
+}
 
 const Case kCases[] = {
     // The document.
@@ -275,6 +282,8 @@ const Case kCases[] = {
      "/linux/devices/0/fileMode must be at most 65535 (0177777), not 65536"},
     {kLinux, R"("devices":[{"path":"/dev/x","type":"p","uid":-2}])",
      "/linux/devices/0/uid must be an integer between 0 and 4294967295, not -2"},
+    {kLinux, R"("devices":[{"path":"/dev/x","type":"p"},{"path":"/dev/x","type":"p","uid":1}])",
+     "/linux/devices/1/path must be given once: entry 0 has another device there"},
     // Network devices.
     {kBareLinux, R"("netDevices":{"eth0":{}})", "/linux/netDevices needs a network namespace in /linux/namespaces"},
     {kLinux, R"("netDevices":{"eth0":{"name":23}})", "/linux/netDevices/eth0/name must be a string, not 23"},
@@ -325,6 +334,7 @@ const Case kCases[] = {
      R"("memoryPolicy":{"mode":"MPOL_BIND","nodes":"0","flags":["MPOL_F_STATIC_NODES","MPOL_F_RELATIVE_NODES"]})",
      "/linux/memoryPolicy/flags must not have both MPOL_F_RELATIVE_NODES and MPOL_F_STATIC_NODES"},
     // Resources.
+    {kResources, R"("pids":{})", "/linux/resources/pids/limit is required"},
     {kResources, R"("devices":[{"access":"rwm"}])", "/linux/resources/devices/0/allow is required"},
     {kResources, R"("devices":[{"allow":true}])", "/linux/resources/devices/0/access must not be empty"},
     {kResources, R"("devices":[{"allow":true,"access":"rx"}])",
@@ -402,8 +412,8 @@ const Case kCases[] = {
     {kSeccomp, R"("defaultAction":"SCMP_ACT_NOTIFY")", "/linux/seccomp/defaultAction must not be SCMP_ACT_NOTIFY"},
     {kSeccomp, R"("defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1)",
      "/linux/seccomp/defaultErrnoRet is only allowed with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with SCMP_ACT_ALLOW"},
-    {kSeccomp, R"("defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":4096)",
-     "/linux/seccomp/defaultErrnoRet must be at most 4095 with SCMP_ACT_ERRNO, not 4096"},
+    {kSeccomp, R"("defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":4095)",
+     "/linux/seccomp/defaultErrnoRet must be at most 4094 with SCMP_ACT_ERRNO, not 4095"},
     {kSeccomp, R"("defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"m")",
      "/linux/seccomp/listenerMetadata needs a listenerPath"},
     {kSeccomp, R"("defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["a"],"action":"SCMP_ACT_NOTIFY"}])",
@@ -437,6 +447,38 @@ const Case kCases[] = {
      "\"SCMP_ARCH_MIPSEL64N32\", \"SCMP_ARCH_PPC\", \"SCMP_ARCH_PPC64\", \"SCMP_ARCH_PPC64LE\", \"SCMP_ARCH_S390\", "
      "\"SCMP_ARCH_S390X\", \"SCMP_ARCH_SH\", \"SCMP_ARCH_SHEB\", \"SCMP_ARCH_PARISC\", \"SCMP_ARCH_PARISC64\", "
      "\"SCMP_ARCH_RISCV64\", not \"amd64\""},
+    {kSeccomp,
+     R"("defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_LOG","SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"])",
+     "/linux/seccomp/flags/1 needs a rule with SCMP_ACT_NOTIFY"},
+    {kSeccomp,
+     R"("defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/s","syscalls":[{"names":["read","write"],)"
+     R"("action":"SCMP_ACT_NOTIFY"}])",
+     "/linux/seccomp/syscalls/0/names/1 must not be write with SCMP_ACT_NOTIFY"},
+    {kSeccomp, R"("defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/)" + std::string(107, 's') + "\"",
+     "/linux/seccomp/listenerPath must be at most 107 bytes long, as the path of a socket"},
+    // Over-long strings, beyond those above.
+    {kProcess, R"("env":["A=)" + kVeryLong + "\"]", "/process/env/0 must be at most 131071 bytes long, not 131074"},
+    {kTop, R"("process":{"cwd":"/","args":["sh",")" + kVeryLong + R"("]})",
+     "/process/args/1 must be at most 131071 bytes long, not 131072"},
+    {kTop, R"("hooks":{"poststop":[{"path":"/a","args":["a",")" + kVeryLong + R"("]}]})",
+     "/hooks/poststop/0/args/1 must be at most 131071 bytes long, not 131072"},
+    {kProcess, R"("apparmorProfile":")" + kLong + "\"", "/process/apparmorProfile must be at most 4095 bytes long"},
+    {kProcess, R"("selinuxLabel":")" + kLong + "\"", "/process/selinuxLabel must be at most 4095 bytes long"},
+    {kLinux, R"("mountLabel":")" + kLong + "\"", "/linux/mountLabel must be at most 4095 bytes long"},
+    {kMount, R"("destination":"/a","type":")" + kLong + "\"", "/mounts/0/type must be at most 4095 bytes long"},
+    {kMount, R"("destination":"/a","options":[")" + kLong + R"("])",
+     "/mounts/0/options/0 must be at most 4095 bytes long"},
+    {kLinux, R"("cgroupsPath":"/a/)" + std::string(256, 'b') + "\"",
+     "/linux/cgroupsPath must not have a name longer than 255 bytes"},
+    {kLinux, R"("intelRdt":{"closID":")" + std::string(256, 'b') + "\"}",
+     "/linux/intelRdt/closID must be at most 255 bytes long"},
+    {kLinux, R"("sysctl":{"net.)" + std::string(256, 'b') + R"(":"1"})",
+     "/linux/sysctl/net." + std::string(252, 'b') + "… must have a name of at most 255 bytes"},
+    {kProcess, R"("user":{"additionalGids":[0)" + many(",0", 65536) + "]}",
+     "/process/user/additionalGids must have at most 65536 entries"},
+    // A key given twice does not hide the rest.
+    {kTop, R"("hostname":"a","hostname":"b","process":{"cwd":"x","args":["a"]})",
+     "/hostname is given more than once\n/process/cwd must be an absolute path"},
     // Everything at once: a wrong type, and rules in three places.
     {kTop, R"("hostname":"h","process":{"cwd":"x","args":[]},"linux":{"cgroupsPath":4,"maskedPaths":["/a"]})",
      "/linux/cgroupsPath must be a string, not 4\n/process/args must have at least one entry\n"

@@ -11,15 +11,15 @@ namespace {
 
 template <typename T, typename Validate>
 Result<T> parse(const char* what, std::string_view text, std::vector<Finding>* warnings, Validate check) {
-  auto document = json::parse(text);
+  json::Report report;
+  auto document = json::parse(text, &report.findings);
   if (!document) return std::unexpected(invalid(what, std::move(document).error()));
   T value;
-  json::Report report;
   json::read(document->root(), value, report);
   report.only_new();
   check(value, report);
-  if (!report.findings.empty()) return std::unexpected(invalid(what, std::move(report.findings)));
   if (warnings != nullptr) *warnings = std::move(report.warnings);
+  if (!report.findings.empty()) return std::unexpected(invalid(what, std::move(report.findings)));
   return value;
 }
 

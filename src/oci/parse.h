@@ -1,7 +1,7 @@
 // From the text of config.json, or a part of it, to validated structs, and back.
 //
 // A failure is one Error{kConfigInvalid} that lists everything that is wrong (Error::findings). Warnings are what is
-// ignored or deprecated; they do not fail. No I/O.
+// ignored: they do not fail, and are given also when something else does. No I/O.
 #pragma once
 
 #include <string>
@@ -14,7 +14,8 @@
 
 namespace cella::oci {
 
-inline constexpr const char* kSpecVersion = "1.3.0";  // of the specification that this follows
+inline constexpr const char* kSpecVersion = "1.3.0";        // of the specification that this follows
+inline constexpr const char* kOldestSpecVersion = "1.0.0";  // that is taken; drafts before it are too
 
 // "config.json is invalid: 2 findings", with them.
 Error invalid(const char* what, std::vector<Finding> findings);

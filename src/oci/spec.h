@@ -185,6 +185,7 @@ struct Device {
   std::optional<int64_t> major, minor;
   std::optional<uint32_t> file_mode;
   std::optional<uint32_t> uid, gid;
+  friend bool operator==(const Device&, const Device&) = default;
 };
 struct NetDevice {
   std::string name;

@@ -25,5 +25,6 @@ std::span<const json::Name<PersonalityDomain>> names_of(json::Type<PersonalityDo
 std::span<const json::Field<Spec>> fields_of(json::Type<Spec>);
 std::span<const json::Field<Process>> fields_of(json::Type<Process>);
 std::span<const json::Field<Resources>> fields_of(json::Type<Resources>);
+std::span<const json::Field<Hooks>> fields_of(json::Type<Hooks>);
 
 }  // namespace cella::oci

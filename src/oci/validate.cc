@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "oci/annotations.h"
 #include "oci/checks.h"
 #include "oci/id_mapping.h"
 
@@ -16,6 +17,7 @@ void validate_linux(const Spec& spec, Report& report);
 namespace {
 
 constexpr size_t kNameLength = 64;  // __NEW_UTS_LEN
+constexpr size_t kPage = 4096;      // all that mount(2) takes of a filesystem's options
 
 // Semantic Versioning 2.0 with major version 0 or 1: "1.3.0", "1.0.2-dev", "1.1.0+dev".
 const char* version_error(std::string_view version) {
@@ -53,16 +55,16 @@ void check_mounts(const std::vector<Mount>& mounts, Report& report) {
   for (size_t i = 0; i < mounts.size(); ++i) {
     const Mount& mount = mounts[i];
     At item(report, i);
-    if (check_path(report, "destination", mount.destination, PathRule::kAny) && mount.destination[0] != '/') {
-      report.warn_in("destination", "should be absolute; it is taken as relative to the root");
-    }
+    check_path(report, "destination", mount.destination, PathRule::kAny);
     if (!mount.source.empty()) check_path(report, "source", mount.source, PathRule::kAny);
-    check_text(report, "type", mount.type);
+    check_label(report, "type", mount.type);
     {
       At options(report, "options");
       for (size_t k = 0; k < mount.options.size(); ++k) {
         At option(report, k);
-        check_no_nul(report, mount.options[k]);
+        if (check_no_nul(report, mount.options[k]) && mount.options[k].size() >= kPage) {
+          report.fail("must be at most {} bytes long", kPage - 1);
+        }
       }
     }
     check_id_mappings(mount.uid_mappings, "uidMappings", report);
@@ -86,13 +88,8 @@ void check_hooks(const Hooks& hooks, Report& report) {
     for (size_t i = 0; i < list->size(); ++i) {
       At hook(report, i);
       check_path(report, "path", (*list)[i].path, PathRule::kAbsolute);
-      for (auto [name, strings] : {std::pair{"args", &(*list)[i].args}, {"env", &(*list)[i].env}}) {
-        At strings_at(report, std::string_view(name));
-        for (size_t k = 0; k < strings->size(); ++k) {
-          At string(report, k);
-          check_no_nul(report, (*strings)[k]);
-        }
-      }
+      check_arguments(report, "args", (*list)[i].args);
+      check_arguments(report, "env", (*list)[i].env);
     }
   }
 }
@@ -125,6 +122,7 @@ void validate(const Spec& spec, Report& report) {
   check_mounts(spec.mounts, report);
   if (spec.hooks) check_hooks(*spec.hooks, report);
   check_annotations(spec.annotations, report);
+  check_known_annotations(spec.annotations, report);
   if (spec.linux_config) validate_linux(spec, report);
 }
 

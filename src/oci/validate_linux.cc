@@ -1,6 +1,10 @@
+#include <linux/limits.h>
+
 #include <algorithm>
+#include <map>
 #include <set>
 
+#include "oci/annotations.h"
 #include "oci/checks.h"
 #include "oci/id_mapping.h"
 #include "oci/spec_schema.h"
@@ -57,7 +61,7 @@ void check_user_namespace(const Linux& config, const NamespaceSet& namespaces, R
     } else if (!namespaces.has(NamespaceType::kUser)) {
       report.fail_in(key, "needs a user namespace in /linux/namespaces");
     } else if (namespaces.joins(NamespaceType::kUser)) {
-      report.warn_in(key, "should not be given: the user namespace to join has its own");
+      report.warn_in(key, "is ignored: the user namespace to join has its own");
     }
   }
 }
@@ -70,6 +74,7 @@ void check_sysctls(const Spec& spec, const NamespaceSet& namespaces, Report& rep
       report.fail("must be named with letters, digits, '.', '_', '-' and '/'");
       continue;
     }
+    if (key.size() > NAME_MAX) report.fail("must have a name of at most {} bytes", NAME_MAX);
     check_no_nul(report, value);
     const SysctlScope scope = sysctl_scope(key);
     switch (scope.kind) {
@@ -90,10 +95,24 @@ void check_sysctls(const Spec& spec, const NamespaceSet& namespaces, Report& rep
   }
 }
 
+// There is one node at a path: config-linux.md, "Devices", refuses one that is not the one asked for. `first` has the
+// entries before, by path.
+void check_device_again(const std::vector<Device>& devices, size_t i, std::map<std::string_view, size_t>& first,
+                        Report& report) {
+  auto [entry, is_first] = first.emplace(devices[i].path, i);
+  if (is_first) return;
+  if (devices[i] == devices[entry->second]) {
+    report.warn("is ignored: entry {} is the same", entry->second);
+  } else {
+    report.fail_in("path", "must be given once: entry {} has another device there", entry->second);
+  }
+}
+
 void check_devices(const std::vector<Device>& devices, Report& report) {
   constexpr int64_t kMostMajor = (1 << 12) - 1, kMostMinor = (1 << 20) - 1;  // dev_t of the kernel
   constexpr uint32_t kMostMode = 0177777;                                    // mode_t with the file's type
   At at(report, "devices");
+  std::map<std::string_view, size_t> first;
   for (size_t i = 0; i < devices.size(); ++i) {
     const Device& device = devices[i];
     At item(report, i);
@@ -111,6 +130,7 @@ void check_devices(const std::vector<Device>& devices, Report& report) {
     if (device.file_mode && *device.file_mode > kMostMode) {
       report.fail_in("fileMode", "must be at most {} (0{:o}), not {}", kMostMode, kMostMode, *device.file_mode);
     }
+    check_device_again(devices, i, first, report);
   }
 }
 
@@ -140,7 +160,7 @@ bool takes_errno(SeccompAction action) {
 }
 
 void check_errno(Report& report, std::string_view key, SeccompAction action, std::optional<uint32_t> value) {
-  constexpr uint32_t kMostErrno = 4095, kMostTrace = 65535;
+  constexpr uint32_t kMostErrno = 4094, kMostTrace = 65535;  // libseccomp's
   if (!value) return;
   if (!takes_errno(action)) {
     report.fail_in(key, "is only allowed with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with {}", json::name_of(action));
@@ -149,33 +169,50 @@ void check_errno(Report& report, std::string_view key, SeccompAction action, std
   }
 }
 
-void check_seccomp(const Seccomp& seccomp, Report& report) {
+void check_seccomp(const Seccomp& seccomp, const Annotations& annotations, Report& report) {
+  const bool has_receiver = find_annotation(annotations, annotation::kSeccompReceiver) != nullptr;
   At at(report, "seccomp");
   check_errno(report, "defaultErrnoRet", seccomp.default_action, seccomp.default_errno_ret);
   if (seccomp.default_action == SeccompAction::kNotify) report.fail_in("defaultAction", "must not be SCMP_ACT_NOTIFY");
   if (!seccomp.listener_path.empty()) {
-    check_path(report, "listenerPath", seccomp.listener_path, PathRule::kAny);
-  } else if (!seccomp.listener_metadata.empty()) {
+    constexpr size_t kMostPath = 107;  // unix(7): sun_path
+    if (check_path(report, "listenerPath", seccomp.listener_path, PathRule::kAny) &&
+        seccomp.listener_path.size() > kMostPath) {
+      report.fail_in("listenerPath", "must be at most {} bytes long, as the path of a socket", kMostPath);
+    }
+  } else if (!seccomp.listener_metadata.empty() && !has_receiver) {
     report.fail_in("listenerMetadata", "needs a listenerPath");
   }
-  bool notifies = false;
+  bool requires_listener = false;
   {
     At syscalls(report, "syscalls");
     for (size_t i = 0; i < seccomp.syscalls.size(); ++i) {
       const Syscall& syscall = seccomp.syscalls[i];
       At item(report, i);
       check_errno(report, "errnoRet", syscall.action, syscall.errno_ret);
-      notifies |= syscall.action == SeccompAction::kNotify;
+      requires_listener |= syscall.action == SeccompAction::kNotify;
       if (syscall.names.empty()) report.fail_in("names", "must have at least one entry");
       At names(report, "names");
       for (size_t k = 0; k < syscall.names.size(); ++k) {
         At name(report, k);
         if (syscall.names[k].empty()) report.fail("must not be empty");
         check_text(report, syscall.names[k]);
+        // The descriptor could never leave the container. runc's rule.
+        if (syscall.action == SeccompAction::kNotify && syscall.names[k] == "write") {
+          report.fail("must not be write with SCMP_ACT_NOTIFY");
+        }
       }
     }
   }
-  if (notifies && seccomp.listener_path.empty()) report.fail_in("listenerPath", "is required by SCMP_ACT_NOTIFY");
+  if (requires_listener && seccomp.listener_path.empty() && !has_receiver) {
+    report.fail_in("listenerPath", "is required by SCMP_ACT_NOTIFY");
+  }
+  At flags(report, "flags");
+  if (!seccomp.flags || requires_listener || report.touched("/linux/seccomp/syscalls")) return;
+  for (size_t i = 0; i < seccomp.flags->size(); ++i) {
+    At flag(report, i);
+    if ((*seccomp.flags)[i] == SeccompFlag::kWaitKillableRecv) report.fail("needs a rule with SCMP_ACT_NOTIFY");
+  }
 }
 
 void check_paths(const std::vector<std::string>& paths, std::string_view key, bool has_mount_namespace,
@@ -191,13 +228,16 @@ void check_paths(const std::vector<std::string>& paths, std::string_view key, bo
 
 void check_cgroups_path(const std::string& path, Report& report) {
   if (!check_text(report, "cgroupsPath", path)) return;
+  if (path.size() >= PATH_MAX) return report.fail_in("cgroupsPath", "must be at most 4095 bytes long");
   std::string_view rest = path;
   while (!rest.empty()) {
     size_t slash = rest.find('/');
     if (rest.substr(0, slash) == "..") return report.fail_in("cgroupsPath", "must not contain \"..\"");
+    if (rest.substr(0, slash).size() > NAME_MAX) {
+      return report.fail_in("cgroupsPath", "must not have a name longer than {} bytes", NAME_MAX);
+    }
     rest = slash == std::string_view::npos ? std::string_view() : rest.substr(slash + 1);
   }
-  if (path.size() >= 4096) report.fail_in("cgroupsPath", "must be at most 4095 bytes long");
 }
 
 void check_intel_rdt(const IntelRdt& rdt, Report& report) {
@@ -205,6 +245,8 @@ void check_intel_rdt(const IntelRdt& rdt, Report& report) {
   const std::string& id = rdt.clos_id;  // "/" is the default group
   if (check_text(report, "closID", id) && id != "/" && (id == "." || id == ".." || id.find('/') != std::string::npos)) {
     report.fail_in("closID", "must be the name of a directory, not {}", json::quoted(id));
+  } else if (id.size() > NAME_MAX) {
+    report.fail_in("closID", "must be at most {} bytes long", NAME_MAX);
   }
   check_text(report, "memBwSchema", rdt.mem_bw_schema);
   if (!rdt.mem_bw_schema.empty() && !rdt.mem_bw_schema.starts_with("MB:")) {
@@ -275,10 +317,10 @@ void validate_linux(const Spec& spec, Report& report) {
   check_cgroups_path(config.cgroups_path, report);
   check_devices(config.devices, report);
   check_net_devices(config, namespaces, report);
-  if (config.seccomp) check_seccomp(*config.seccomp, report);
+  if (config.seccomp) check_seccomp(*config.seccomp, spec.annotations, report);
   check_paths(config.masked_paths, "maskedPaths", has_mount, report);
   check_paths(config.readonly_paths, "readonlyPaths", has_mount, report);
-  check_text(report, "mountLabel", config.mount_label);
+  check_label(report, "mountLabel", config.mount_label);
   if (config.intel_rdt) check_intel_rdt(*config.intel_rdt, report);
   if (config.memory_policy) check_memory_policy(*config.memory_policy, report);
   if (config.personality && !config.personality->flags.empty()) {

@@ -17,7 +17,10 @@ void check_user(const User& user, Report& report) {
   if (user.uid == kNoId) report.fail_in("uid", "must not be 4294967295, which stands for no user");
   if (user.gid == kNoId) report.fail_in("gid", "must not be 4294967295, which stands for no group");
   if (user.umask && *user.umask > 0777) report.fail_in("umask", "must be at most 511 (0777), not {}", *user.umask);
+  if (!user.username.empty()) report.warn_in("username", "is ignored: it is for Windows");
   At gids(report, "additionalGids");
+  constexpr size_t kMostGroups = 65536;  // NGROUPS_MAX
+  if (user.additional_gids.size() > kMostGroups) return report.fail("must have at most {} entries", kMostGroups);
   for (size_t i = 0; i < user.additional_gids.size(); ++i) {
     At gid(report, i);
     if (user.additional_gids[i] == kNoId) report.fail("must not be 4294967295, which stands for no group");
@@ -25,10 +28,10 @@ void check_user(const User& user, Report& report) {
 }
 
 void check_env(const std::vector<std::string>& env, Report& report) {
+  check_arguments(report, "env", env);
   At at(report, "env");
   for (size_t i = 0; i < env.size(); ++i) {
     At entry(report, i);
-    if (!check_no_nul(report, env[i])) continue;
     size_t equals = env[i].find('=');
     if (equals == std::string::npos) {
       report.fail("must have the form NAME=value, not {}", json::quoted(env[i]));
@@ -83,13 +86,8 @@ void check_scheduler(const Scheduler& scheduler, Report& report) {
 
 void validate(const Process& process, Report& report) {
   if (process.args.empty()) report.fail_in("args", "must have at least one entry");
-  {
-    At args(report, "args");
-    for (size_t i = 0; i < process.args.size(); ++i) {
-      At arg(report, i);
-      check_no_nul(report, process.args[i]);
-    }
-  }
+  check_arguments(report, "args", process.args);
+  if (!process.command_line.empty()) report.warn_in("commandLine", "is ignored: it is for Windows");
   check_path(report, "cwd", process.cwd, PathRule::kAbsolute);
   check_env(process.env, report);
   check_user(process.user, report);
@@ -100,8 +98,8 @@ void validate(const Process& process, Report& report) {
     if (!process.terminal) report.warn("is ignored without a terminal");
   }
   check_rlimits(process.rlimits, report);
-  check_text(report, "apparmorProfile", process.apparmor_profile);
-  check_text(report, "selinuxLabel", process.selinux_label);
+  check_label(report, "apparmorProfile", process.apparmor_profile);
+  check_label(report, "selinuxLabel", process.selinux_label);
   if (process.scheduler) check_scheduler(*process.scheduler, report);
   if (process.io_priority && (process.io_priority->priority < 0 || process.io_priority->priority > 7)) {
     At at(report, "ioPriority");

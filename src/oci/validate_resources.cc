@@ -164,6 +164,10 @@ void validate(const Resources& resources, Report& report, bool complete) {
   check_devices(resources.devices, report);
   if (resources.memory) check_memory(*resources.memory, report, complete);
   if (resources.cpu) check_cpu(*resources.cpu, report);
+  if (complete && resources.pids && !resources.pids->limit) {
+    At at(report, "pids");
+    report.fail_in("limit", "is required");
+  }
   if (resources.block_io) check_block_io(*resources.block_io, report);
   check_hugepages(resources.hugepage_limits, report);
   if (resources.network) check_network(*resources.network, report);

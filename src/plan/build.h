@@ -18,8 +18,10 @@ struct Built {
   Plan plan;
   uint32_t cgroup_first = kNoSlot;  // received at SyncPoint::kCgroups; facts.join_v1_tasks of them at most
   uint32_t cgroup_count = 0;
-  uint32_t hook_state_first = kNoSlot;  // received at SyncPoint::kNamespaces: "creating" and "created" documents
-  uint32_t pidfd = kNoSlot;             // exec: of the container's init
+  bool waits_for_cgroups = false;        // SyncPoint::kCgroups is received, whether with descriptors or without
+  uint32_t hook_state_first = kNoSlot;   // received at SyncPoint::kNamespaces: "creating" and "created" documents
+  uint32_t hook_output_first = kNoSlot;  // hooks_stdout and hooks_stderr; either may be missing
+  uint32_t pidfd = kNoSlot;              // exec: of the container's init
   uint32_t console_socket = kNoSlot;
   uint32_t fifo = kNoSlot;
   uint32_t listener_socket = kNoSlot;   // connected to seccomp.listenerPath

@@ -2,24 +2,20 @@
 // than it is asked for.
 #include "base/result.h"
 #include "plan/parts.h"
+#include "plan/supported.h"
 
 namespace cella::plan {
 namespace {
 
 using config::NamespaceType;
 
-Result<void> check_supported(const config::Config& config) {
-  if (!config.net_devices.empty()) return base::fail(ErrorCode::kUnsupported, "linux.netDevices is not supported yet");
-  if (config.intel_rdt) return base::fail(ErrorCode::kUnsupported, "linux.intelRdt is not supported yet");
-  if (config.memory_policy) return base::fail(ErrorCode::kUnsupported, "linux.memoryPolicy is not supported yet");
-  if (!config.networks.empty() || !config.routes.empty()) {
-    for (const config::Network& network : config.networks) {
-      if (network.type != "loopback") {
-        return base::fail(ErrorCode::kUnsupported, "network type \"{}\" is not supported yet", network.type);
-      }
+Result<void> check_networks(const config::Config& config) {
+  for (const config::Network& network : config.networks) {
+    if (network.type != "loopback") {
+      return base::fail(ErrorCode::kUnsupported, "network type \"{}\" is not supported yet", network.type);
     }
-    if (!config.routes.empty()) return base::fail(ErrorCode::kUnsupported, "routes are not supported yet");
   }
+  if (!config.routes.empty()) return base::fail(ErrorCode::kUnsupported, "routes are not supported yet");
   return {};
 }
 
@@ -31,6 +27,9 @@ Result<void> check_namespaces(const config::Config& config) {
   };
   if (!namespaces.contains(NamespaceType::kUts) && !config.hostname.empty()) return needs("hostname", "uts");
   if (!namespaces.contains(NamespaceType::kUts) && !config.domainname.empty()) return needs("domainname", "uts");
+  if (!namespaces.contains(NamespaceType::kNet) && !config.net_devices.empty()) {
+    return needs("moving network devices", "network");
+  }
   if (!namespaces.contains(NamespaceType::kMount)) {
     if (!config.mounts.empty()) return needs("mounting", "mount");
     if (config.readonlyfs) return needs("a read-only root filesystem", "mount");
@@ -46,6 +45,7 @@ Result<void> check_namespaces(const config::Config& config) {
 
 Result<void> check_config(const config::Config& config, const Facts& facts) {
   TRY(check_supported(config));
+  TRY(check_networks(config));
   TRY(check_namespaces(config));
   TRY(check_mounts(config, facts));
   if (!config.mount_label.empty() && !facts.selinux) {

@@ -56,6 +56,11 @@ TEST(NoPlan, IsMadeFor) {
          in.config.hostname = "h";
        },
        kInvalid, "hostname needs a uts namespace"},
+      {[](Input& in) {
+         in.config.namespaces.remove(NamespaceType::kNet);
+         in.config.net_devices["dev-a"].name = "eth0";
+       },
+       kInvalid, "moving network devices needs a network namespace"},
       {[](Input& in) { in.config.time_offsets = {{"boottime", {1, 0}}}; }, kInvalid,
        "setting time offsets needs a new time namespace"},
       {[](Input& in) { in.config.mounts[0].idmap = true; }, kInvalid,
@@ -91,11 +96,15 @@ TEST(NoPlan, IsMadeFor) {
          in.config.mounts[0].extensions = config::kExtensionDestinationNofollow;
        },
        kInvalid, "mounting /proc: a remount has no extensions"},
+      {[](Input& in) { in.config.cgroups.systemd = true; }, kUnsupported,
+       "the systemd cgroup driver is not supported yet"},
       {[](Input& in) {
          in.options.init = false;
          in.process.exec_cpu_affinity = config::CPUAffinity{"3-1", ""};
        },
        kInvalid, "CPU list \"3-1\" is not of the form 0-3,7"},
+      {[](Input& in) { in.config.memory_policy = config::MemoryPolicy{2, "0-65536", 0}; }, kInvalid,
+       "memory node list \"0-65536\" is not of the form 0-3,7"},
   };
   for (const Refusal& refusal : refusals) {
     Input input = small_input();

@@ -108,7 +108,13 @@ void enter_root_directory(Builder& b, uint32_t slot) {
 }
 
 void add_cgroups(Builder& b) {
-  if (!b.facts.join_v1_tasks) return;
+  // On cgroup v2 init is born where it belongs, but perhaps before the limits are: what depends on them waits.
+  const bool needs_limits = b.options.init && b.config.memory_policy;
+  b.built.waits_for_cgroups = b.facts.join_v1_tasks || needs_limits;
+  if (!b.facts.join_v1_tasks) {
+    if (needs_limits) b.writer.step(Op::kReceive, {static_cast<uint64_t>(SyncPoint::kCgroups), kNoSlot, 0});
+    return;
+  }
   b.built.cgroup_count = 32;
   b.built.cgroup_first = b.writer.slot(b.built.cgroup_count);
   b.writer.step(Op::kReceive, {static_cast<uint64_t>(SyncPoint::kCgroups), b.built.cgroup_first, b.built.cgroup_count});
@@ -144,7 +150,8 @@ void add_namespaces(Builder& b) {
     add_sync(b, SyncPoint::kUserMaps);
   }
   if (!b.facts.privileged) add_time();
-  if (b.has(NamespaceType::kUser)) w.step(Op::kRootIds, {0, 0}, "becoming root of the user namespace");
+  if (b.has(NamespaceType::kUser))
+    w.step(Op::kRootIds, {0, 0, b.config.keep_original_groups}, "becoming root of the user namespace");
   if (maps_own_ids) w.step(Op::kNoDumpable);
   enter_root_directory(b, root_slot);
   uint64_t unshare = b.config.namespaces.clone_flags() & (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET);
@@ -182,7 +189,7 @@ void add_root(Builder& b) {
 // its own limits.
 void add_ready(Builder& b) {
   if (!b.facts.seccomp || !b.facts.seccomp->listener) {
-    bool met = b.options.init && b.built.cgroup_count > 0 && !b.has(NamespaceType::kUser);
+    bool met = b.options.init && b.built.waits_for_cgroups && !b.has(NamespaceType::kUser);
     b.built.ready_waits = b.options.wait_for_start || !met;
     if (b.built.ready_waits) return add_sync(b, SyncPoint::kReady);
     b.writer.step(Op::kTell, {static_cast<uint64_t>(SyncPoint::kReady)});
@@ -234,7 +241,13 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
 
   bool container_hooks = !hooks.create_container.empty() || needs_created_state(config);
   if (container_hooks) b.built.hook_state_first = w.slot(2);
-  if (!config.hooks.prestart.empty() || !hooks.create_runtime.empty() || container_hooks) {
+  if (container_hooks && !(config.hooks_stdout.empty() && config.hooks_stderr.empty())) {
+    b.built.hook_output_first = w.slot(2);
+  }
+  for (const auto& [name, device] : config.net_devices) {
+    w.step(Op::kNetDevice, {w.string(name), w.string(device.name)});
+  }
+  if (!hooks.prestart.empty() || !hooks.create_runtime.empty() || container_hooks || !config.net_devices.empty()) {
     w.step(Op::kSync,
            {static_cast<uint64_t>(SyncPoint::kNamespaces), b.built.hook_state_first, container_hooks ? 2u : 0u});
   }
@@ -285,7 +298,8 @@ Result<Built> build_exec(const config::Config& config, const config::ProcessConf
     b.built.forks = true;
     w.step(Op::kFork, {0}, "cloning into the container's pid namespace");
   }
-  if (b.has(NamespaceType::kUser)) w.step(Op::kRootIds, {0, 0}, "becoming root of the user namespace");
+  if (b.has(NamespaceType::kUser))
+    w.step(Op::kRootIds, {0, 0, config.keep_original_groups}, "becoming root of the user namespace");
   if (chroots) {
     enter_root_directory(b, root_slot);
     w.step(Op::kRootDirectory, {}, "entering the root filesystem");

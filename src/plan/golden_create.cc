@@ -70,6 +70,11 @@ std::vector<GoldenCase> create_cases() {
          in.config.mounts.clear();
          in.config.sysctl = {{"net.ipv4.ip_forward", "1"}};
        }},
+      {"net_devices",
+       [](Input& in) {
+         in.config.net_devices["dev-a"].name = "eth0";
+         in.config.net_devices["dev-b"];
+       }},
       {"namespaces_joined",
        [](Input& in) {
          for (NamespaceType type : {NamespaceType::kNet, NamespaceType::kIpc, NamespaceType::kUts,
@@ -143,7 +148,18 @@ std::vector<GoldenCase> create_cases() {
 
       {"root_no_pivot", [](Input& in) { in.config.no_pivot_root = true; }},
       {"root_readonly", [](Input& in) { in.config.readonlyfs = true; }},
-      {"root_shared", [](Input& in) { in.config.root_propagation = MS_SHARED; }},
+      {"root_shared",
+       [](Input& in) {
+         in.config.root_propagation = MS_SHARED;
+         in.config.mounts.push_back(bind_of("/srv/data", "/data"));
+       }},
+      {"root_shared_recursive",
+       [](Input& in) {
+         in.config.root_propagation = MS_SHARED | MS_REC;
+         in.config.readonlyfs = true;
+         in.config.mask_paths = {"/proc/kcore"};
+       }},
+      {"root_slave", [](Input& in) { in.config.root_propagation = MS_SLAVE; }},
       {"root_private", [](Input& in) { in.config.root_propagation = MS_PRIVATE | MS_REC; }},
       {"root_unbindable", [](Input& in) { in.config.root_propagation = MS_UNBINDABLE | MS_REC; }},
 
@@ -237,6 +253,12 @@ std::vector<GoldenCase> create_cases() {
          in.process.uid = in.process.gid = 1000;
          in.facts.seccomp = seccomp_of(3);
        }},
+      {"hooks_output",
+       [](Input& in) {
+         in.config.hooks.create_container = {hook("/h/create-container")};
+         in.config.hooks.start_container = {hook("/h/start-container")};
+         in.config.hooks_stdout = "/var/log/hooks";
+       }},
 
       {"terminal_socket",
        [](Input& in) {
@@ -273,6 +295,37 @@ std::vector<GoldenCase> create_cases() {
          in.config.mount_label = "system_u:object_r:container_file_t:s0:c1,c2";
          in.config.mounts.push_back(mount_of("tmpfs", "tmpfs", "/tmp"));
        }},
+      {"labels_context_type",
+       [](Input& in) {
+         in.facts.selinux = true;
+         in.config.mount_label = "system_u:object_r:container_file_t:s0:c1,c2";
+         in.config.mount_context_type = "rootcontext";
+         in.config.mounts.push_back(mount_of("tmpfs", "tmpfs", "/tmp"));
+       }},
+      {"groups_kept",
+       [](Input& in) {
+         in.config.keep_original_groups = true;
+         in.process.additional_gids = {5};
+       }},
+      {"groups_kept_user_new",
+       [](Input& in) {
+         new_user(in);
+         in.config.keep_original_groups = true;
+       }},
+      {"mounts_recursively_read_only",
+       [](Input& in) {
+         in.config.mounts.push_back(mount_of("tmpfs", "tmpfs", "/data"));
+         in.config.mounts.back().rec_attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC;
+         in.config.mounts.push_back(bind_of("/srv", "/srv", MS_REC));
+         in.config.mounts.back().rec_attr_set = MOUNT_ATTR_RDONLY;
+       }},
+      {"cgroup_v1_of_systemd",
+       [](Input& in) {
+         in = default_input();
+         in.facts.cgroup_v2 = true;
+         in.facts.join_v1_tasks = false;
+         in.config.systemd_cgroup_v1 = "/sys/fs/cgroup";
+       }},
       {"limits",
        [](Input& in) {
          in.config.rlimits = {{RLIMIT_NOFILE, 2048, 1024}, {RLIMIT_CORE, RLIM_INFINITY, 0}, {RLIMIT_NPROC, 8, 8}};
@@ -282,6 +335,29 @@ std::vector<GoldenCase> create_cases() {
          in.config.umask = 077;
          in.config.no_new_keyring = true;
          in.config.exec_cpu_affinity = config::CPUAffinity{"0", "1"};
+       }},
+      {"scheduler_deadline",
+       [](Input& in) {
+         in.config.scheduler =
+             config::Scheduler{.policy = 6, .flags = 1 | 2 | 4, .runtime = 1000000, .deadline = 2000000};
+         in.config.io_priority = config::IOPriority{3, 0};
+       }},
+      {"scheduler_real_time",
+       [](Input& in) {
+         in.config.scheduler = config::Scheduler{.policy = 1, .priority = 99, .flags = 8 | 16 | 32 | 64};
+         in.config.io_priority = config::IOPriority{1, 7};
+         in.config.personality = config::Personality{};
+       }},
+      {"memory_policy",
+       [](Input& in) {
+         in.config.personality = config::Personality{};
+         in.config.memory_policy = config::MemoryPolicy{3, "0-3, 7", 1 << 15};
+       }},
+      {"memory_policy_v2",  // on whose limits it waits
+       [](Input& in) {
+         in.facts.cgroup_v2 = true;
+         in.facts.join_v1_tasks = false;
+         in.config.memory_policy = config::MemoryPolicy{4, "", 0};
        }},
       {"identity",
        [](Input& in) {

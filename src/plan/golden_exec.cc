@@ -41,6 +41,12 @@ std::vector<GoldenCase> exec_cases() {
          exec(in);
          in.config.namespaces.list.clear();
        }},
+      {"exec_groups_kept",
+       [](Input& in) {
+         exec(in);
+         in.config.namespaces.add(NamespaceType::kUser);
+         in.config.keep_original_groups = true;
+       }},
       {"exec_user",
        [](Input& in) {
          exec(in);
@@ -59,6 +65,12 @@ std::vector<GoldenCase> exec_cases() {
        [](Input& in) {
          exec(in);
          in.process.exec_cpu_affinity = config::CPUAffinity{"0-3,7", "64,65"};
+       }},
+      {"exec_memory_policy",
+       [](Input& in) {
+         exec(in);
+         in.facts.join_v1_tasks = false;
+         in.config.memory_policy = config::MemoryPolicy{2, "64", 1 << 13};
        }},
       {"exec_terminal",
        [](Input& in) {

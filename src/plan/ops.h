@@ -6,7 +6,8 @@
 //   s string   l list of strings   n number   v limit (RLIM_INFINITY is "unlimited")   w yes or no   x hexadecimal
 //   o octal mode   e octal mode with the type of a node   d device number   f descriptor slot   p sync point
 //   flags: c CLONE_NEW*   m MS_*   a MOUNT_ATTR_*   t kAttach*   h SECCOMP_FILTER_FLAG_*   k capability set
-//   r RLIMIT_*   blobs: b bytes   i BPF program   g 32-bit ids   u CPU mask
+//   r RLIMIT_*   y MPOL_* with MPOL_F_*
+//   blobs: q struct sched_attr   i BPF program   g 32-bit ids   u mask of CPUs or memory nodes
 // `sentence` is what --dry-run prints; {name} is replaced by the argument. A part in [brackets] vanishes when all of
 // its arguments are empty: zero, "", no flag, an empty list, no slot. {name?} prints nothing, but counts for that.
 //
@@ -23,6 +24,8 @@
     "clone the mount tree of {path}[ itself{nofollow?}][ with submounts{recursive?}] as {slot}"                      \
     "[, its ids mapped as in {users}][, and those of its submounts{map_recursive?}]")                                \
   X(kLimitInit, "limit-init", "resource:r soft:v hard:v", "limit init's {resource} to {soft}, at most {hard}")       \
+  X(kNetDevice, "net-device", "name:s target:s",                                                                     \
+    "move the host's network device {name} into the container's network namespace[ as {target}]")                    \
   X(kClone, "clone", "flags:c", "clone init[ into new namespaces: {flags}]")                                         \
   /* Processes and namespaces. */                                                                                    \
   X(kNoDumpable, "no-dumpable", "", "make init undumpable")                                                          \
@@ -35,7 +38,8 @@
   X(kSetns, "setns", "slot:f flags:c", "join the namespaces of {slot}: {flags}")                                     \
   X(kFork, "fork", "flags:c", "continue in a child[ in new namespaces: {flags}]")                                    \
   X(kUnshare, "unshare", "flags:c", "create namespaces: {flags}")                                                    \
-  X(kRootIds, "root-ids", "uid:n gid:n", "become uid {uid} and gid {gid} of the user namespace")                     \
+  X(kRootIds, "root-ids", "uid:n gid:n keep:w",                                                                      \
+    "become uid {uid} and gid {gid} of the user namespace[, with the groups that it has{keep?}]")                    \
   X(kEnterTimeNamespace, "enter-time-namespace", "offsets:s", "enter a new time namespace[ with offsets {offsets}]") \
   X(kParentDeathSignal, "parent-death-signal", "signal:n", "ask for signal {signal} when the parent dies")           \
   X(kLoopbackUp, "loopback-up", "", "bring the loopback interface up")                                               \
@@ -69,8 +73,8 @@
   X(kPivot, "pivot", "", "make the root the root directory and detach the host's")                                   \
   X(kMoveRoot, "move-root", "", "move the root to / and chroot into it")                                             \
   X(kChroot, "chroot", "", "chroot into the root")                                                                   \
-  X(kRootAttributes, "root-attributes", "set:a propagation:m",                                                       \
-    "change the root's mount:[ set {set}][ propagation {propagation}]")                                              \
+  X(kRootAttributes, "root-attributes", "set:a propagation:m recursive:w",                                           \
+    "change the root's mount[ and its submounts{recursive?}]:[ set {set}][ propagation {propagation}]")              \
   X(kRemountAttributes, "remount-attributes", "path:s set:a recursive:w",                                            \
     "change the mount on {path}[ and its submounts{recursive?}]: set {set}")                                         \
   X(kMaskPath, "mask-path", "path:s", "mask {path}")                                                                 \
@@ -78,16 +82,18 @@
   X(kConsole, "console", "socket:f width:n height:n uid:n bind:w",                                                   \
     "make a terminal[ of {width}x{height}] for uid {uid}[, also as /dev/console{bind?}][, and send its master to "   \
     "{socket}]")                                                                                                     \
-  X(kHook, "hook", "state:f path:s args:l env:l timeout:n",                                                          \
-    "run the hook {path} as {args}[ in the environment {env}][ for at most {timeout} s], state from {state}")        \
+  X(kHook, "hook", "state:f path:s args:l env:l timeout:n output:f",                                                 \
+    "run the hook {path} as {args}[ in the environment {env}][ for at most {timeout} s], state from {state}"         \
+    "[, output to {output} and the next]")                                                                           \
   /* The process. */                                                                                                 \
   X(kNewSession, "new-session", "", "start a new session")                                                           \
   X(kOwnStdio, "own-stdio", "uid:n", "give standard input, output and error to uid {uid}")                           \
   X(kRlimit, "rlimit", "resource:r soft:v hard:v", "limit {resource} to {soft}, at most {hard}")                     \
-  X(kScheduler, "scheduler", "attributes:b", "set the scheduling policy ({attributes})")                             \
+  X(kScheduler, "scheduler", "attributes:q", "schedule it by {attributes}")                                          \
   X(kIoPriority, "io-priority", "value:x", "set the I/O priority to {value}")                                        \
   X(kAffinity, "affinity", "mask:u", "run on the CPUs {mask}")                                                       \
   X(kPersonality, "personality", "domain:x", "set the execution domain {domain}")                                    \
+  X(kMemoryPolicy, "memory-policy", "mode:y nodes:u", "take memory by the policy {mode}[ from the nodes {nodes}]")   \
   X(kUmask, "umask", "mask:o", "set the umask to {mask}")                                                            \
   X(kBoundingSet, "bounding-set", "set:k", "limit the capability bounding set to {set}")                             \
   X(kGroups, "groups", "gids:g", "set the supplementary groups to {gids}")                                           \
@@ -103,8 +109,8 @@
   X(kWaitForStart, "wait-for-start", "slot:f", "wait until the fifo {slot} is read")                                 \
   X(kSeccomp, "seccomp", "program:i flags:h listener:f message:f",                                                   \
     "load the seccomp filter of {program}[ with {flags}][, and send its listener to {listener}][ with {message}]")   \
-  X(kCloseDescriptors, "close-descriptors", "listener:f message:f state:f first:f count:n",                          \
-    "close every descriptor but the standard streams[, {listener}][, {message}][, {state}][, {count} from {first} "  \
-    "on]")                                                                                                           \
+  X(kCloseDescriptors, "close-descriptors", "listener:f message:f state:f first:f count:n output:f",                 \
+    "close every descriptor but the standard streams[, {listener}][, {message}][, {state}][, {output} and the next]" \
+    "[, {count} from {first} on]")                                                                                   \
   X(kPlaceDescriptors, "place-descriptors", "first:f count:n", "pass {count} descriptors, {first} on, as 3 and up")  \
   X(kExecute, "execute", "args:l env:l", "execute {args}[ in the environment {env}]")

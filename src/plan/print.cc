@@ -74,18 +74,18 @@ std::vector<uint32_t> ids_in(std::string_view bytes) {
 }
 
 // The set bits as "0-3,7", the form that a config has them in.
-std::string cpu_list(std::string_view mask) {
-  auto is_set = [&](size_t cpu) {
-    return cpu / 8 < mask.size() && (static_cast<unsigned char>(mask[cpu / 8]) >> (cpu % 8) & 1) != 0;
+std::string number_list(std::string_view mask) {
+  auto is_set = [&](size_t n) {
+    return n / 8 < mask.size() && (static_cast<unsigned char>(mask[n / 8]) >> (n % 8) & 1) != 0;
   };
   std::string out;
-  for (size_t cpu = 0; cpu < mask.size() * 8; ++cpu) {
-    if (!is_set(cpu)) continue;
-    size_t last = cpu;
+  for (size_t first = 0; first < mask.size() * 8; ++first) {
+    if (!is_set(first)) continue;
+    size_t last = first;
     while (is_set(last + 1)) ++last;
     if (!out.empty()) out += ',';
-    out += last == cpu ? fmt::format("{}", cpu) : fmt::format("{}-{}", cpu, last);
-    cpu = last;
+    out += last == first ? fmt::format("{}", first) : fmt::format("{}-{}", first, last);
+    first = last;
   }
   return out;
 }
@@ -114,7 +114,6 @@ bool is_empty(const Plan& plan, const Argument& argument) {
     case 's':
       return *plan.string(argument.value) == '\0';
     case 'l':
-    case 'b':
     case 'i':
     case 'g':
     case 'u':
@@ -123,6 +122,8 @@ bool is_empty(const Plan& plan, const Argument& argument) {
       return argument.value == kNoSlot;
     case 'p':
     case 'r':
+    case 'y':
+    case 'q':
     case 'd':
       return false;
     default:
@@ -142,14 +143,14 @@ std::string text_of(const Plan& plan, const Argument& argument) {
       return quoted(plan.string(value));
     case 'l':
       return joined(plan.list(value), " ", quoted);
-    case 'b':
-      return fmt::format("{} bytes", plan.blob(value).size());
+    case 'q':
+      return scheduler_text(plan.blob(value));
     case 'i':
       return fmt::format("{} instructions", plan.blob(value).size() / sizeof(sock_filter));
     case 'g':
       return joined(ids_in(plan.blob(value)), ",", [](uint32_t id) { return std::to_string(id); });
     case 'u':
-      return cpu_list(plan.blob(value));
+      return number_list(plan.blob(value));
     case 'v':
       return value == RLIM_INFINITY ? "unlimited" : std::to_string(value);
     case 'w':
@@ -168,6 +169,8 @@ std::string text_of(const Plan& plan, const Argument& argument) {
       return sync_point_name(value);
     case 'r':
       return rlimit_name(value);
+    case 'y':
+      return memory_policy_name(value);
     default:
       return std::to_string(value);
   }
@@ -191,8 +194,6 @@ void write_json(json::Writer& w, const Plan& plan, const Argument& argument) {
       w.begin_array();
       for (uint32_t id : ids_in(plan.blob(value))) w.unsigned_integer(id);
       return w.end_array();
-    case 'b':
-      return w.unsigned_integer(plan.blob(value).size());
     case 'i':
       return w.unsigned_integer(plan.blob(value).size() / sizeof(sock_filter));
     case 'w':

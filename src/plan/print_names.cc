@@ -1,16 +1,20 @@
 #include "plan/print_names.h"
 
 #include <fmt/format.h>
+#include <linux/mempolicy.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <cstring>
 #include <span>
 
 #include "config/capabilities.h"
 #include "plan/layout.h"
+#include "plan/sched_attr.h"
 
 namespace cella::plan {
 namespace {
@@ -82,6 +86,26 @@ constexpr const char* kRlimitNames[] = {
 };
 static_assert(RLIMIT_NOFILE == 7 && RLIMIT_NPROC == 6 && RLIMIT_AS == 9);
 
+// By SCHED_*, sched(7).
+constexpr const char* kSchedulerNames[] = {"SCHED_OTHER", "SCHED_FIFO", "SCHED_RR",      "SCHED_BATCH",
+                                           "SCHED_ISO",   "SCHED_IDLE", "SCHED_DEADLINE"};
+constexpr Name kSchedulerFlags[] = {
+    {1, "reset-on-fork"}, {2, "reclaim"},         {4, "dl-overrun"},      {8, "keep-policy"},
+    {16, "keep-params"},  {32, "util-clamp-min"}, {64, "util-clamp-max"},
+};
+
+// set_mempolicy(2); older headers do not have all of them.
+constexpr const char* kMemoryPolicyNames[] = {
+    "MPOL_DEFAULT",        "MPOL_PREFERRED",           "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL",
+    "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE",
+};
+static_assert(MPOL_BIND == 2 && MPOL_PREFERRED_MANY == 5);
+constexpr Name kMemoryPolicyFlags[] = {
+    {MPOL_F_STATIC_NODES, "MPOL_F_STATIC_NODES"},
+    {MPOL_F_RELATIVE_NODES, "MPOL_F_RELATIVE_NODES"},
+    {MPOL_F_NUMA_BALANCING, "MPOL_F_NUMA_BALANCING"},
+};
+
 // In the order of SyncPoint.
 constexpr const char* kSyncPointNames[] = {"forked", "user-maps", "cgroups", "namespaces", "ready"};
 static_assert(std::size(kSyncPointNames) == static_cast<size_t>(SyncPoint::kReady) + 1);
@@ -117,6 +141,36 @@ std::vector<std::string> flag_names(char kind, uint64_t value) {
 
 std::string rlimit_name(uint64_t resource) {
   return resource < std::size(kRlimitNames) ? kRlimitNames[resource] : fmt::format("resource {}", resource);
+}
+
+std::string scheduler_text(std::string_view sched_attr) {
+  SchedAttr attributes = {};
+  std::memcpy(&attributes, sched_attr.data(), std::min(sched_attr.size(), sizeof attributes));
+  std::string text = attributes.policy < std::size(kSchedulerNames) ? kSchedulerNames[attributes.policy]
+                                                                    : fmt::format("policy {}", attributes.policy);
+  if (attributes.nice != 0) text += fmt::format(", nice {}", attributes.nice);
+  if (attributes.priority != 0) text += fmt::format(", priority {}", attributes.priority);
+  if (attributes.runtime != 0) {
+    text += fmt::format(", {} ns within {} ns of every {} ns", attributes.runtime, attributes.deadline,
+                        attributes.period != 0 ? attributes.period : attributes.deadline);
+  }
+  uint64_t flags = attributes.flags;
+  for (const Name& flag : kSchedulerFlags) {
+    if ((flags & flag.value) == 0) continue;
+    text += fmt::format(", {}", flag.name);
+    flags &= ~flag.value;
+  }
+  return flags == 0 ? text : fmt::format("{}, {:#x}", text, flags);
+}
+
+std::string memory_policy_name(uint64_t mode) {
+  std::string flags;
+  for (const Name& flag : kMemoryPolicyFlags) {
+    if ((mode & flag.value) == 0) continue;
+    flags += fmt::format(",{}", flag.name);
+    mode &= ~flag.value;
+  }
+  return (mode < std::size(kMemoryPolicyNames) ? kMemoryPolicyNames[mode] : fmt::format("policy {}", mode)) + flags;
 }
 
 std::string sync_point_name(uint64_t point) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cella::plan {
@@ -12,7 +13,9 @@ namespace cella::plan {
 std::vector<std::string> flag_names(char kind, uint64_t value);
 bool is_flag_kind(char kind);
 
-std::string rlimit_name(uint64_t resource);   // "RLIMIT_NOFILE"
-std::string sync_point_name(uint64_t point);  // "user-maps"
+std::string rlimit_name(uint64_t resource);               // "RLIMIT_NOFILE"
+std::string scheduler_text(std::string_view sched_attr);  // "SCHED_FIFO, priority 5"
+std::string memory_policy_name(uint64_t mode);            // "MPOL_BIND,MPOL_F_STATIC_NODES"
+std::string sync_point_name(uint64_t point);              // "user-maps"
 
 }  // namespace cella::plan

@@ -1,59 +1,51 @@
 #include <cstring>
 
 #include <algorithm>
+#include <charconv>
 
 #include <sys/resource.h>
 
 #include "base/result.h"
 #include "plan/parts.h"
 #include "plan/print_names.h"
+#include "plan/sched_attr.h"
 
 namespace cella::plan {
 namespace {
-
-// struct sched_attr of sched_setattr(2), its first version; glibc's and the kernel's headers cannot be included
-// together.
-struct SchedAttr {
-  uint32_t size;
-  uint32_t policy;
-  uint64_t flags;
-  int32_t nice;
-  uint32_t priority;
-  uint64_t runtime, deadline, period;
-};
-static_assert(sizeof(SchedAttr) == 48);
 
 std::string_view bytes_of(const void* data, size_t size) {
   return {static_cast<const char*>(data), size};
 }
 
-// "0-3,7" as a bit mask of little-endian 64-bit words, sched_setaffinity(2).
-Result<std::string> cpu_mask(const std::string& list) {
+// "0-3,7" as a bit mask of little-endian 64-bit words, sched_setaffinity(2), set_mempolicy(2). `what` names the list.
+Result<std::string> bit_mask(std::string_view list, const char* what) {
+  constexpr unsigned kMost = 65535;
   std::vector<uint64_t> words;
-  size_t at = 0;
-  auto number = [&]() -> std::optional<unsigned> {
-    while (at < list.size() && list[at] == ' ') ++at;
-    size_t start = at;
+  auto trim = [](std::string_view text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\n')) text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\n')) text.remove_suffix(1);
+    return text;
+  };
+  auto number = [&](std::string_view text) -> std::optional<unsigned> {
+    text = trim(text);
     unsigned value = 0;
-    while (at < list.size() && list[at] >= '0' && list[at] <= '9' && value < 100000) {
-      value = value * 10 + static_cast<unsigned>(list[at++] - '0');
-    }
-    while (at < list.size() && list[at] == ' ') ++at;
-    if (at == start) return std::nullopt;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value > kMost) return std::nullopt;
     return value;
   };
-  while (at < list.size()) {
-    std::optional<unsigned> first = number(), last = first;
-    if (first && at < list.size() && list[at] == '-') {
-      ++at;
-      last = number();
+  for (std::string_view rest = list; !rest.empty();) {
+    size_t comma = rest.find(',');
+    std::string_view range = trim(rest.substr(0, comma));
+    rest.remove_prefix(comma == rest.npos ? rest.size() : comma + 1);
+    if (range.empty()) continue;
+    size_t dash = range.find('-');
+    std::optional<unsigned> first = number(range.substr(0, dash));
+    std::optional<unsigned> last = dash == range.npos ? first : number(range.substr(dash + 1));
+    if (!first || !last || *last < *first) {
+      return base::fail(ErrorCode::kConfigInvalid, "{} list \"{}\" is not of the form 0-3,7", what, list);
     }
-    if (!first || !last || *last < *first || *last >= 65536 || (at < list.size() && list[at] != ',')) {
-      return base::fail(ErrorCode::kConfigInvalid, "CPU list \"{}\" is not of the form 0-3,7", list);
-    }
-    ++at;
     if (words.size() <= *last / 64) words.resize(*last / 64 + 1);
-    for (unsigned cpu = *first; cpu <= *last; ++cpu) words[cpu / 64] |= uint64_t{1} << (cpu % 64);
+    for (unsigned n = *first; n <= *last; ++n) words[n / 64] |= uint64_t{1} << (n % 64);
   }
   return std::string(bytes_of(words.data(), words.size() * sizeof(uint64_t)));
 }
@@ -99,15 +91,34 @@ void add_rlimits(Builder& b) {
 
 void add_scheduling(Builder& b) {
   if (const auto& scheduler = b.process.scheduler) {
-    SchedAttr attributes = {sizeof attributes,   scheduler->policy,  scheduler->flags,    scheduler->nice,
-                            scheduler->priority, scheduler->runtime, scheduler->deadline, scheduler->period};
-    b.writer.step(Op::kScheduler, {b.writer.blob(bytes_of(&attributes, sizeof attributes))}, "setting the scheduler");
+    SchedAttr attributes = {.policy = scheduler->policy,
+                            .flags = scheduler->flags,
+                            .nice = scheduler->nice,
+                            .priority = scheduler->priority,
+                            .runtime = scheduler->runtime,
+                            .deadline = scheduler->deadline,
+                            .period = scheduler->period};
+    std::string_view bytes = bytes_of(&attributes, sizeof attributes);
+    b.writer.step(Op::kScheduler, {b.writer.blob(bytes)},
+                  fmt::format("setting the scheduler {}", scheduler_text(bytes)));
   }
   if (const auto& priority = b.process.io_priority) {
     constexpr int kClassShift = 13;  // ioprio_set(2)
     b.writer.step(Op::kIoPriority, {static_cast<uint64_t>(priority->io_class << kClassShift | priority->priority)},
                   "setting the I/O priority");
   }
+}
+
+// In the cpuset that the process is to have, because the kernel keeps of the nodes what that one allows; and before
+// the program's user is, as runc has it.
+Result<void> add_memory_policy(Builder& b) {
+  if (!b.config.memory_policy) return {};
+  const config::MemoryPolicy& policy = *b.config.memory_policy;
+  const uint64_t mode = static_cast<uint64_t>(policy.mode) | policy.flags;
+  std::string about = fmt::format("setting the memory policy {}", memory_policy_name(mode));
+  if (!policy.nodes.empty()) about += fmt::format(" with the nodes {}", policy.nodes);
+  b.writer.step(Op::kMemoryPolicy, { mode, b.writer.blob(TRY(bit_mask(policy.nodes, "memory node"))) }, about);
+  return {};
 }
 
 Result<void> add_labels(Builder& b) {
@@ -137,7 +148,9 @@ Result<void> add_labels(Builder& b) {
 
 Result<void> add_affinity(Builder& b, const std::string& cpus) {
   if (cpus.empty()) return {};
-  b.writer.step(Op::kAffinity, { b.writer.blob(TRY(cpu_mask(cpus))) }, "setting the CPU affinity");
+  b.writer.step(
+      Op::kAffinity, { b.writer.blob(TRY(bit_mask(cpus, "CPU"))) },
+      fmt::format("setting the CPU affinity to {}", cpus));
   return {};
 }
 
@@ -183,6 +196,7 @@ Result<void> add_process(Builder& b) {
   if (b.config.personality) {
     b.writer.step(Op::kPersonality, {b.config.personality->domain}, "setting the personality");
   }
+  TRY(add_memory_policy(b));
   if (!b.config.no_new_keyring) {
     b.writer.step(Op::kKeyring, {b.writer.string(fmt::format("_ses.{}", b.options.id))}, "joining a session keyring");
   }
@@ -206,11 +220,13 @@ Result<void> add_execution(Builder& b) {
   // Before any path of the process is looked up: "/proc/self/fd/N" must lead nowhere (CVE-2024-21626).
   const bool hooks = b.options.init && !b.config.hooks.start_container.empty();
   const uint32_t hook_state = hooks ? b.built.hook_state_first + 1 : kNoSlot;
-  w.step(Op::kCloseDescriptors,
-         {b.built.listener_socket, b.built.listener_message, hook_state, b.built.extra_first, b.options.extra_files});
-  w.step(Op::kGroups,
-         {w.blob(bytes_of(process.additional_gids.data(), process.additional_gids.size() * sizeof(uint32_t)))},
-         "setting the supplementary groups");
+  w.step(Op::kCloseDescriptors, {b.built.listener_socket, b.built.listener_message, hook_state, b.built.extra_first,
+                                 b.options.extra_files, hooks ? b.built.hook_output_first : kNoSlot});
+  if (!b.config.keep_original_groups) {
+    w.step(Op::kGroups,
+           {w.blob(bytes_of(process.additional_gids.data(), process.additional_gids.size() * sizeof(uint32_t)))},
+           "setting the supplementary groups");
+  }
   w.step(Op::kIds, {process.uid, process.gid}, fmt::format("becoming user {}:{}", process.uid, process.gid));
   // A change of ids would clear it, prctl(2).
   if (b.options.init && b.config.parent_death_signal != 0) {
@@ -257,7 +273,7 @@ void add_hooks(Builder& b, const std::vector<config::Hook>& hooks, const char* k
     if (args.empty()) args.push_back(hook.path);
     b.writer.step(Op::kHook,
                   {state_slot, b.writer.string(hook.path), b.writer.list(args), b.writer.list(hook.env),
-                   static_cast<uint64_t>(hook.timeout.value_or(0))},
+                   static_cast<uint64_t>(hook.timeout.value_or(0)), b.built.hook_output_first},
                   fmt::format("running {} hook #{} {}", kind, i, hook.path));
   }
 }

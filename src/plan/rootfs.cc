@@ -66,8 +66,13 @@ void add_bind(Builder& b, const Mount& mount, const std::string& target, uint32_
   std::string about = fmt::format("bind mounting {} on {}", mount.source, target);
   if (slot != kNoSlot) {
     b.writer.step(Op::kSlotTree, {slot}, about);
-    // The launcher's clones hear of what the host mounts; below a private root they do not.
-    if (b.config.root_propagation & MS_PRIVATE) b.writer.step(Op::kMountAttributes, {0, 0, MS_PRIVATE, 1}, about);
+    // The launcher's copy is as much the host's as the host's own; init's copies are kept apart since it changed its
+    // "/". Who is root of a user namespace alone must not mount for the host, mount_namespaces(7), "Restrictions".
+    const uint64_t root = b.config.root_propagation;
+    if ((root & MS_SHARED) == 0 || b.has(NamespaceType::kUser)) {
+      const uint64_t apart = (root & MS_PRIVATE) != 0 ? MS_PRIVATE : MS_SLAVE;
+      b.writer.step(Op::kMountAttributes, {0, 0, apart, 1}, about);
+    }
   } else {
     b.writer.step(Op::kCloneTree, {b.writer.string(mount.source), (mount.flags & MS_REC) != 0, opens_link(mount)},
                   about);
@@ -82,7 +87,8 @@ void add_new_mount(Builder& b, const Mount& mount, const std::string& target) {
   const Mount early = before_read_only(mount, target);
   std::vector<std::string> options = split_options(mount.data);
   if (!b.config.mount_label.empty() && b.facts.selinux && (mount.device == "tmpfs" || mount.device == "mqueue")) {
-    options.push_back(fmt::format("context={}", b.config.mount_label));
+    const std::string& type = b.config.mount_context_type;
+    options.push_back(fmt::format("{}={}", type.empty() ? "context" : type, b.config.mount_label));
   }
   const std::string& source = mount.source.empty() ? mount.device : mount.source;
   std::string about =
@@ -149,6 +155,27 @@ void add_cgroup_v2(Builder& b, const Mount& mount, const std::string& target) {
   b.writer.step(Op::kAttach, {b.writer.string(target), 0, 0755}, about);
 }
 
+bool is_systemd_cgroup_v1(const config::Config& config, const std::string& target) {
+  return !config.systemd_cgroup_v1.empty() && target == clean_path(config.systemd_cgroup_v1);
+}
+
+// For a systemd that knows no cgroup v2: its own hierarchy of v1, without controllers, on any host that has it mounted.
+void add_systemd_cgroup_v1(Builder& b, const Mount& mount, const std::string& target) {
+  const uint64_t attributes = new_attributes(mount);
+  std::string about = fmt::format("mounting a tmpfs on {}", target);
+  b.writer.step(Op::kNewMount,
+                {b.writer.string("tmpfs"), b.writer.string("tmpfs"), b.writer.list({"mode=755", "size=1024k"}), 0,
+                 attributes & ~static_cast<uint64_t>(MOUNT_ATTR_RDONLY)},
+                about);
+  b.writer.step(Op::kAttach, {b.writer.string(target), 0, 0755}, about);
+  about = fmt::format("mounting the hierarchy name=systemd on {}/systemd", target);
+  b.writer.step(Op::kNewMount,
+                {b.writer.string("cgroup"), b.writer.string("cgroup"), b.writer.list({"none", "name=systemd", "xattr"}),
+                 0, attributes},
+                about);
+  b.writer.step(Op::kAttach, {b.writer.string(target + "/systemd"), 0, 0755}, about);
+}
+
 bool dev_is_bind_mounted(const config::Config& config) {
   return std::ranges::any_of(config.mounts, [](const Mount& mount) {
     return (mount.flags & MS_BIND) != 0 && clean_path(mount.destination) == "/dev";
@@ -196,7 +223,9 @@ std::string clean_path(const std::string& path) {
 void add_mounts(Builder& b) {
   for (const Mount& mount : b.config.mounts) {
     std::string target = clean_path(mount.destination);
-    if (mount.flags & MS_REMOUNT) {
+    if (is_systemd_cgroup_v1(b.config, target)) {
+      add_systemd_cgroup_v1(b, mount, target);
+    } else if (mount.flags & MS_REMOUNT) {
       add_remount(b, mount, target);
     } else if (mount.flags & MS_BIND) {
       auto slot = b.tree_slots.find(&mount);
@@ -255,17 +284,17 @@ Result<void> add_root_protection(Builder& b) {
   if (!b.has(NamespaceType::kMount)) return add_sysctls(b);
   for (const Mount& mount : b.config.mounts) {
     std::string target = clean_path(mount.destination);
-    bool cgroup_v1 = mount.device == "cgroup" && !b.facts.cgroup_v2 && (mount.flags & MS_RDONLY) != 0;
-    if ((mount.flags & MS_BIND) == 0 && (read_only_late(mount, target) || cgroup_v1)) {
-      b.writer.step(Op::kRemountAttributes, {b.writer.string(target), MOUNT_ATTR_RDONLY, 0},
+    // A tmpfs of ours is below.
+    bool cgroup_v1 = (mount.flags & MS_RDONLY) != 0 &&
+                     ((mount.device == "cgroup" && !b.facts.cgroup_v2) || is_systemd_cgroup_v1(b.config, target));
+    if (cgroup_v1 || ((mount.flags & MS_BIND) == 0 && read_only_late(mount, target))) {
+      const bool recursive = (mount.rec_attr_set & MOUNT_ATTR_RDONLY) != 0;
+      b.writer.step(Op::kRemountAttributes, {b.writer.string(target), MOUNT_ATTR_RDONLY, recursive},
                     fmt::format("making {} read-only", target));
     }
   }
-  // A shared or unbindable root is made so once nothing can escape through it any more.
-  uint64_t propagation = b.config.root_propagation & (MS_SHARED | MS_UNBINDABLE);
-  uint64_t attributes = b.config.readonlyfs ? MOUNT_ATTR_RDONLY : 0;
-  if (attributes != 0 || propagation != 0) {
-    b.writer.step(Op::kRootAttributes, {attributes, propagation}, "changing the root filesystem's mount");
+  if (b.config.readonlyfs) {
+    b.writer.step(Op::kRootAttributes, {MOUNT_ATTR_RDONLY, 0, 0}, "making the root filesystem read-only");
   }
   TRY(add_sysctls(b));
   for (const std::string& path : b.config.readonly_paths) {
@@ -273,6 +302,12 @@ Result<void> add_root_protection(Builder& b) {
   }
   for (const std::string& path : b.config.mask_paths) {
     b.writer.step(Op::kMaskPath, {b.writer.string(path)}, fmt::format("masking {}", path));
+  }
+  // A shared or unbindable root is made so once nothing can escape through it any more, and nothing is to be bound.
+  const uint64_t propagation = b.config.root_propagation;
+  if ((propagation & (MS_SHARED | MS_UNBINDABLE)) != 0) {
+    b.writer.step(Op::kRootAttributes, {0, propagation & ~static_cast<uint64_t>(MS_REC), (propagation & MS_REC) != 0},
+                  "changing the propagation of the root filesystem");
   }
   return {};
 }

@@ -1,15 +1,19 @@
 #include "sys/process.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "base/result.h"
@@ -97,6 +101,17 @@ SysResult<bool> wait_readable(int fd, int timeout_ms) {
   }
 }
 
+SysResult<uint64_t> permitted_capabilities() {
+  __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct halves[_LINUX_CAPABILITY_U32S_3] = {};
+  if (::syscall(SYS_capget, &header, halves) < 0) return last_error();
+  return uint64_t{halves[1].permitted} << 32 | halves[0].permitted;
+}
+
+bool in_bounding_set(int capability) {
+  return ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1;
+}
+
 SysResult<int> wait_for(pid_t pid) {
   int status = 0;
   for (;;) {
@@ -162,6 +177,17 @@ SysResult<FileDescriptor> new_user_namespace(std::string_view uid_map, std::stri
   TRY(write_file(path, gid_map));
   std::snprintf(path, sizeof path, "/proc/%d/ns/user", static_cast<int>(child.pid));
   return open(path, O_RDONLY);
+}
+
+SysResult<void> allow_all_cpus(pid_t pid) {
+  // More than any kernel can be built for: it takes what it knows.
+  constexpr size_t kCpus = 65536;
+  unsigned long mask[kCpus / (8 * sizeof(unsigned long))];
+  std::memset(mask, 0xff, sizeof mask);
+  if (::sched_setaffinity(pid, sizeof mask, reinterpret_cast<const cpu_set_t*>(mask)) < 0) {
+    return std::unexpected(Errno{errno});
+  }
+  return {};
 }
 
 SysResult<ProcessStat> process_stat(pid_t pid) {

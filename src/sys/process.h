@@ -20,6 +20,10 @@ SysResult<void> pidfd_signal(int pidfd, int signal);
 bool has_ended(int pidfd);
 // poll(2) for readability; false: not within `timeout_ms` (-1: for ever). Interrupted waits go on.
 SysResult<bool> wait_readable(int fd, int timeout_ms);
+// The permitted set of the calling thread as a mask of 1 << CAP_*, capget(2).
+SysResult<uint64_t> permitted_capabilities();
+// Whether its bounding set has the capability, PR_CAPBSET_READ(2const).
+bool in_bounding_set(int capability);
 // waitpid(2) without interruption: the wait status.
 SysResult<int> wait_for(pid_t pid);
 
@@ -42,13 +46,16 @@ struct CloneResult {
 };
 // A child that shares our memory until it executes something or ends, while this thread stands still (CLONE_VM |
 // CLONE_VFORK): cheap however large the caller is. `body` runs in it, on a stack of its own, and must only make system
-// calls; it may write to the caller's variables. What it returns is the exit status. `flags` are CLONE_NEW*;
-// `into_cgroup` is a descriptor for CLONE_INTO_CGROUP, or -1. Call with all signals blocked.
+// calls; it may write to the caller's variables. What it returns is the exit status. `flags` are CLONE_NEW* and
+// CLONE_FILES; `into_cgroup` is a descriptor for CLONE_INTO_CGROUP, or -1. Call with all signals blocked.
 SysResult<CloneResult> clone_vfork(uint64_t flags, int into_cgroup, int (*body)(void*), void* argument);
 
 // A new user namespace with these maps, user_namespaces(7), that nobody is in. Needs the capabilities to map the ids.
 // EINVAL: a map is empty or breaks the kernel's rules.
 SysResult<FileDescriptor> new_user_namespace(std::string_view uid_map, std::string_view gid_map);
+
+// sched_setaffinity(2): the process may run on every CPU that its cpuset has, now and later.
+SysResult<void> allow_all_cpus(pid_t pid);
 
 // Start time of a process in clock ticks since boot (field 22 of proc_pid_stat(5)) and its state letter.
 struct ProcessStat {

@@ -10,7 +10,11 @@
 #include <cerrno>
 #include <csignal>
 
+#include <string>
+
 #include <gtest/gtest.h>
+
+#include "sys/file.h"
 
 namespace cella::sys {
 namespace {
@@ -18,6 +22,14 @@ namespace {
 int write_and_exit(void* argument) {
   *static_cast<int*>(argument) = 42;
   return 7;
+}
+
+TEST(Process, PermittedCapabilities) {
+  SysResult<std::string> status = read_file("/proc/thread-self/status");
+  ASSERT_TRUE(status);
+  const size_t at = status->find("CapPrm:\t");
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_EQ(permitted_capabilities().value(), std::stoull(status->substr(at + 8, 16), nullptr, 16));
 }
 
 TEST(CloneVfork, SharesMemoryAndGivesTheStatus) {

@@ -1,6 +1,8 @@
 #include "sys/socket.h"
 
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -9,6 +11,7 @@
 
 #include "base/result.h"
 #include "sys/file.h"
+#include "sys/process.h"
 
 namespace cella::sys {
 namespace {
@@ -17,6 +20,20 @@ constexpr size_t kMaxDescriptors = 64;
 
 std::unexpected<Errno> last_error() {
   return std::unexpected(Errno{errno});
+}
+
+struct RouteSocket {
+  int netns;
+  int fd;  // or a negative errno
+};
+
+// Makes the socket; in a child that shares the descriptors when there is a namespace to enter for it.
+int make_route_socket(void* argument) {
+  RouteSocket& made = *static_cast<RouteSocket*>(argument);
+  const bool there = made.netns < 0 || ::setns(made.netns, CLONE_NEWNET) == 0;
+  made.fd = there ? ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE) : -1;
+  if (made.fd < 0) made.fd = -errno;
+  return 0;
 }
 
 }  // namespace
@@ -66,6 +83,25 @@ SysResult<void> send_message(int socket, std::string_view bytes, std::span<const
   while (n < 0 && errno == EINTR);
   if (n < 0) return last_error();
   return {};
+}
+
+SysResult<FileDescriptor> route_socket(int netns) {
+  RouteSocket made = {netns, -1};
+  if (netns < 0) {
+    make_route_socket(&made);
+  } else {
+    // A child, so that no thread of ours is ever in another namespace, not even when coming back failed.
+    SignalBlock block;
+    CloneResult child = TRY(clone_vfork(CLONE_FILES, -1, make_route_socket, &made));
+    TRY(wait_for(child.pid));
+  }
+  if (made.fd < 0) return std::unexpected(Errno{-made.fd});
+  FileDescriptor socket(made.fd);
+  constexpr int kOn = 1;
+  for (int option : {NETLINK_EXT_ACK, NETLINK_CAP_ACK}) {
+    if (::setsockopt(made.fd, SOL_NETLINK, option, &kOn, sizeof kOn) < 0) return last_error();
+  }
+  return socket;
 }
 
 }  // namespace cella::sys

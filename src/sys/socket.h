@@ -1,4 +1,4 @@
-// Unix sockets and the descriptors that travel over them, unix(7).
+// Unix sockets and the descriptors that travel over them, unix(7); sockets of rtnetlink(7).
 #pragma once
 
 #include <span>
@@ -18,5 +18,10 @@ SysResult<std::pair<FileDescriptor, FileDescriptor>> packet_pair();
 SysResult<FileDescriptor> connect_unix(const std::string& path);
 // One message with descriptors (at most 64), MSG_NOSIGNAL.
 SysResult<void> send_message(int socket, std::string_view bytes, std::span<const int> fds = {});
+
+// A socket of NETLINK_ROUTE, netlink(7), whose errors come with the kernel's words (NETLINK_EXT_ACK) and without the
+// request (NETLINK_CAP_ACK). In the network namespace of the descriptor `netns`, or in the calling thread's own (-1).
+// The thread stays where it is: a child goes there, and is waited for.
+SysResult<FileDescriptor> route_socket(int netns = -1);
 
 }  // namespace cella::sys

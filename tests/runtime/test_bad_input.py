@@ -1,6 +1,10 @@
 """Bad input: refused before anything is made, with everything that is wrong and where it is."""
 import copy
 import json
+import os
+import resource
+import subprocess
+import time
 
 import pytest
 
@@ -104,12 +108,97 @@ def test_binary_file(box):
     assert c.cmd("run", "--bundle", c.bundle, c.id).returncode == 1
 
 
+@pytest.mark.parametrize("kind", ["directory", "fifo", "socket"])
+def test_config_that_is_no_file(box, kind):
+    """A fifo without a writer would hold up whoever opens it."""
+    import socket
+    c = box("true")
+    path = c.bundle / "config.json"
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        socket.socket(socket.AF_UNIX).bind(str(path))
+    for command in (["run", "--bundle", c.bundle, c.id], ["lint", c.bundle]):
+        result = c.cmd(*command, timeout=10)
+        assert result.returncode == 1 and "config.json: " in result.stderr
+    if kind == "socket":
+        path.unlink()
+
+
+@pytest.mark.parametrize("content, said", [
+    (b"\xef\xbb\xbf{}", "line 1, column 1: a byte order mark"),
+    (b'{\n "a": "\xff"}', "line 2, column 8: invalid UTF-8"),
+    (b'{"a": "\x00"}', "line 1, column 8: a NUL byte"),
+    (b'{"a": "\x07"}', "line 1, column 8: a control character"),
+    (b"{}\n{}", "line 2, column 1: something follows the document"),
+    (b'{"a":' + b"[" * 600, "is nested deeper than 512 levels: line 1, column 517"),
+    (b"", "the document is empty"),
+], ids=["bom", "utf8", "nul", "control", "trailing", "deep", "empty"])
+def test_the_place_of_a_syntax_error_is_told(box, content, said):
+    c = box("true")
+    (c.bundle / "config.json").write_bytes(content)
+    result = c.cmd("run", "--bundle", c.bundle, c.id)
+    assert result.returncode == 1 and said in result.stderr
+
+
+def test_findings_do_not_control_the_terminal(box):
+    c = box("true")
+    c.config["linux"]["sysctl"] = {"net.\x1b[2J\u009b2J": "1"}
+    message = refused(c, "/linux/sysctl/")
+    assert "\\x1b[2J\\x9b2J" in message and not set(message) & {"\x1b", "\u009b"}
+
+
+HUGE = 50_000_000
+
+
+@pytest.mark.parametrize("piece, findings", [
+    (b'{"destination":"/some/destination/inside","type":"bind","options":["ro"],"x":1},', 1),
+    (b'"not an object",', 501),
+    (b"1,", 1),
+], ids=["mounts", "findings", "values"])
+def test_a_huge_config_costs_bounded_time_and_memory(box, piece, findings):
+    """50 MB: refused (or read) within seconds and within 1.5 GB, with a bounded report."""
+    c = box("true")
+    head = b'{"ociVersion":"2.0.0","root":{"path":"rootfs"},"mounts":['
+    with open(c.bundle / "config.json", "wb") as file:
+        file.write(head + piece * ((HUGE - len(head)) // len(piece)) + b'{"destination":"/x"}]}')
+    begin = time.monotonic()
+    process = subprocess.Popen(c.command("lint", c.bundle), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    output, _ = process.communicate(timeout=120)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    assert process.returncode == 1
+    assert sum(line.startswith(b"error: ") for line in output.splitlines()) == findings
+    assert peak < 1.5e9 and len(output) < 1e6 and time.monotonic() - begin < 60
+
+
 def test_unknown_fields_are_ignored(box):
     """The specification: a runtime must ignore what it does not know."""
     c = box("true")
     c.config["ofTheFuture"] = {"x": [1, 2]}
     c.config["process"]["alsoNew"] = True
     assert c.run().returncode == 0
+
+
+def test_the_same_destination_twice_is_legal(box):
+    """config.md: mounts are made in the order of the list; a later one covers an earlier one."""
+    c = box("cat", "/mnt/which")
+    for name in ("first", "second"):
+        (c.bundle / name).mkdir()
+        (c.bundle / name / "which").write_text(name)
+        c.config["mounts"].append({"destination": "/mnt", "source": name, "options": ["rbind"]})
+    assert c.run().stdout == "second"
+
+
+def test_duplicate_devices(box):
+    c = box("true")
+    device = {"path": "/dev/x", "type": "c", "major": 1, "minor": 3}
+    c.config["linux"]["devices"] = [device, {**device, "minor": 5}]
+    refused(c, "/linux/devices/1/path")
+    c.config["linux"]["devices"] = [device, device]
+    result = c.run()
+    assert result.returncode == 0 and "warning: /linux/devices/1: is ignored" in result.stderr
 
 
 def test_newer_minor_version(box):

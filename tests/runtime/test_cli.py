@@ -7,7 +7,7 @@ import pytest
 
 from harness import default_config
 
-COMMANDS = ["create", "start", "run", "exec", "state", "list", "ps", "kill", "delete", "pause", "resume", "spec"]
+COMMANDS = ["create", "start", "run", "exec", "state", "list", "ps", "kill", "delete", "pause", "resume", "spec", "features"]
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def test_whole_life_of_an_embedded_container(embed):
     assert lines[:2] == ["first: hello from embedded", "first: got input"]
     assert lines[2].startswith("second: pid ") and lines[2].endswith(" of embedded")
     assert lines[3:] == ["second ended with 7", "running, processes: 1", "paused, processes: 1", "running, processes: 1",
-                         "first ended with 137", "stopped, processes: 0", "gone"]
+                         "pids: 1 of 32", "first ended with 137", "stopped, processes: 0", "gone"]
     assert result.stderr == ""
 
 

@@ -126,3 +126,29 @@ def test_config_of_runc_spec_runs(box, runc, workdir):
     result = container.run()
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == ["CapAmb:", "0" * 16]
+
+
+@pytest.mark.parametrize("creator", ["cella", "runc"])
+def test_updated_by_both_in_turn(both, creator):
+    """Each reads what the other has written to state.json, and leaves a state that the other works with."""
+    mine, theirs, made, _ = both(creator)
+    assert made.start().returncode == 0
+    wait_for(lambda: harness.comm(mine.pid) == "sleep", "the program")
+    # By the controller's own name on v1, in the container's only group on v2.
+    path = lambda controller: mine.cgroups().get(controller) or mine.cgroups()[""]
+    limits = lambda: [(path("pids") / "pids.max").read_text().strip(),
+                      next((path("memory") / n).read_text().strip() for n in ("memory.limit_in_bytes", "memory.max")
+                           if (path("memory") / n).exists())]
+    steps = [(mine, ("--pids-limit", "31", "--memory", "64m"), ["31", str(64 << 20)]),
+             (theirs, ("--pids-limit", "32"), ["32", str(64 << 20)]),
+             (mine, ("--memory", "48m"), ["32", str(48 << 20)]),
+             (theirs, ("--memory", "40m", "--pids-limit", "33"), ["33", str(40 << 20)])]
+    for one, flags, expected in steps:
+        result = one.cmd("update", *flags, one.id)
+        assert result.returncode == 0, result.stderr
+        assert limits() == expected
+    for one in (mine, theirs):
+        assert one.status == "running"
+        assert one.exec("echo", "hello").stdout == "hello\n"
+        events = one.cmd("events", "--stats", one.id)
+        assert json.loads(events.stdout)["data"]["pids"]["limit"] == 33

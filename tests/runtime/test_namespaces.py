@@ -151,6 +151,17 @@ def test_domainname(box):
     assert c.run().stdout == "example.org\n"
 
 
+def test_domainname_needs_a_uts_namespace(box):
+    c = box("true")
+    drop_namespace(c.config, "uts")
+    del c.config["hostname"]
+    path = pathlib.Path("/proc/sys/kernel/domainname")
+    before = path.read_text()
+    c.config["domainname"] = before.strip()  # harmless if the runtime gets it wrong
+    result = c.run()
+    assert result.returncode == 1 and "/domainname" in result.stderr and path.read_text() == before
+
+
 def test_pid_namespace_starts_at_one(box):
     assert box("sh", "-c", "echo $$").run().stdout == "1\n"
 
@@ -233,6 +244,43 @@ def test_time_offsets(box):
     assert lines[0] == ["monotonic", "2000", "0"] and lines[1] == ["boottime", "100000", "5"]
     here = float(pathlib.Path("/proc/uptime").read_text().split()[0])
     assert abs(float(lines[2][0]) - here - 100000) < 100
+
+
+def test_time_offset_into_the_past(box):
+    if not has_namespace("time"):
+        pytest.skip("this kernel has no time namespaces")
+    c = box("cat", "/proc/self/timens_offsets", "/proc/uptime")
+    add_namespace(c.config, "time")
+    c.config["linux"]["timeOffsets"] = {"boottime": {"secs": -100, "nanosecs": 999999999}}
+    result = c.run()
+    assert result.returncode == 0, result.stderr
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert lines[1] == ["boottime", "-100", "999999999"]
+    here = float(pathlib.Path("/proc/uptime").read_text().split()[0])
+    assert -101 < float(lines[2][0]) - here < -90
+
+
+@pytest.mark.parametrize("offsets, said", [
+    ({"boottime": {"secs": -2**40}}, "numerical result out of range"), ({"realtime": {"secs": 1}}, "/linux/timeOffsets/realtime"),
+    ({"monotonic": {"secs": 1, "nanosecs": 10**9}}, "")])
+def test_time_offsets_that_cannot_be(box, offsets, said):
+    if not has_namespace("time"):
+        pytest.skip("this kernel has no time namespaces")
+    c = box("true")
+    add_namespace(c.config, "time")
+    c.config["linux"]["timeOffsets"] = offsets
+    result = c.run()
+    assert result.returncode == 1 and said in result.stderr, result.stderr
+
+
+def test_time_offsets_need_a_new_namespace(box, holder):
+    if not has_namespace("time"):
+        pytest.skip("this kernel has no time namespaces")
+    c = box("true")
+    c.config["linux"]["timeOffsets"] = {"boottime": {"secs": 7}}
+    assert "/linux/timeOffsets" in c.run().stderr
+    add_namespace(c.config, "time", holder("--time").ns("time"))
+    assert "/linux/timeOffsets" in c.run().stderr
 
 
 def test_no_mount_namespace_sharing_by_accident(box):

@@ -40,8 +40,8 @@ def test_arguments_that_are_too_much(box):
 
 
 @pytest.mark.parametrize("change,said", [
-    (lambda process: process["args"].append("x" * 131072), "argument 1"),
-    (lambda process: process["env"].append("LONG=" + "x" * 131067), "variable LONG"),
+    (lambda process: process["args"].append("x" * 131072), "/process/args/1"),
+    (lambda process: process["env"].append("LONG=" + "x" * 131067), "/process/env/3"),
 ])
 def test_string_that_is_too_long_is_named(box, change, said):
     c = box("true")
@@ -182,12 +182,28 @@ def test_ambient_capability_that_is_not_inheritable(box):
     assert int(parse_status(result.stdout)["CapAmb"], 16) == 0
 
 
-def test_capability_that_the_runtime_lacks_is_named(box):
-    c = box("true")
+def test_capability_that_the_runtime_lacks_is_no_failure(box):
+    c = box("cat", "/proc/self/status")
+    c.prefix = ["setpriv", "--bounding-set", "-sys_boot", "--"]
+    kinds = ("bounding", "permitted", "effective", "inheritable", "ambient")
+    c.config["process"]["capabilities"] = {k: ["CAP_SYS_BOOT", "CAP_KILL"] for k in kinds}
+    result = c.run()
+    assert result.returncode == 0, result.stderr
+    for kind in ("bounding", "permitted", "effective", "inheritable"):
+        assert f"/process/capabilities/{kind}: is not had in full, for what the runtime itself lacks: CAP_SYS_BOOT" in result.stderr
+    status = parse_status(result.stdout)
+    assert {FIELD[k]: int(status[FIELD[k]], 16) for k in kinds} == {FIELD[k]: mask("CAP_KILL") for k in kinds}
+
+
+def test_user_namespace_grants_what_the_runtime_lacks(box):
+    c = box("cat", "/proc/self/status")
     c.prefix = ["setpriv", "--bounding-set", "-sys_boot", "--"]
     c.config["process"]["capabilities"] = {k: ["CAP_SYS_BOOT"] for k in ("bounding", "permitted", "effective")}
+    c.config["linux"]["namespaces"].append({"type": "user"})
+    c.config["linux"].update({k: [{"containerID": 0, "hostID": 0, "size": 65536}] for k in ("uidMappings", "gidMappings")})
     result = c.run()
-    assert result.returncode == 1 and "capability number 22" in result.stderr
+    assert result.returncode == 0, result.stderr
+    assert int(parse_status(result.stdout)["CapPrm"], 16) == 1 << 22
 
 
 def test_unknown_capability_is_no_failure(box):
@@ -195,6 +211,15 @@ def test_unknown_capability_is_no_failure(box):
     for names in c.config["process"]["capabilities"].values():
         names.append("CAP_OF_THE_FUTURE")
     assert int(own_status(c)["CapEff"], 16) == mask("CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE")
+
+
+def test_unknown_capabilities_are_warned_about(box):
+    c = box("true")
+    c.config["process"]["capabilities"] = {kind: [f"CAP_NEW_{kind.upper()}", "CAP_KILL"] for kind in FIELD}
+    result = c.run()
+    assert result.returncode == 0, result.stderr
+    for kind in FIELD:
+        assert f'unknown capability "CAP_NEW_{kind.upper()}" is ignored' in result.stderr
 
 
 @pytest.mark.parametrize("wanted", [True, False])
@@ -223,6 +248,25 @@ def test_rlimits(box, name, line):
     assert result.returncode == 0, result.stderr
     seen = next(text for text in result.stdout.splitlines() if text.startswith(line))
     assert seen[len(line):].split()[:2] == [str(soft), str(hard)]
+
+
+@pytest.mark.parametrize("limits, where", [
+    ([("RLIMIT_NOFILE", 5, 10), ("RLIMIT_CORE", 0, 0), ("RLIMIT_NOFILE", 5, 10)], "2/type: must be given once"),
+    ([("RLIMIT_NOFILE", 11, 10)], "0/soft: must not exceed the hard limit of 10"),
+    ([("RLIMIT_NEW", 1, 1)], "0/type: must be one of"), ([("NOFILE", 1, 1)], "0/type: must be one of")])
+def test_rlimits_that_no_kernel_takes(box, limits, where):
+    c = box("true")
+    c.config["process"]["rlimits"] = [{"type": t, "soft": s, "hard": h} for t, s, h in limits]
+    result = c.run()
+    assert result.returncode == 1 and f"/process/rlimits/{where}" in result.stderr, result.stderr
+
+
+def test_rlimits_without_bounds(box):
+    """RLIM_INFINITY is what a program prints as unlimited."""
+    c = box("sh", "-c", "ulimit -Hc; ulimit -Sc")
+    c.config["process"]["rlimits"] = [{"type": "RLIMIT_CORE", "soft": 2**64 - 1, "hard": 2**64 - 1}]
+    result = c.run()
+    assert result.stdout.split() == ["unlimited"] * 2, result.stderr
 
 
 def test_rlimits_in_a_user_namespace(box):
@@ -386,7 +430,32 @@ def test_standard_streams_can_be_reopened_by_the_user(box):
     assert (result.stdout, result.stderr) == ("out\n", "err\n")
 
 
-def test_personality(box):
+@pytest.mark.parametrize("domain, machines", [("LINUX", [os.uname().machine]), ("LINUX32", ["i686", "i386", "armv7l", "armv8l"])])
+def test_personality(box, domain, machines):
+    c = box("sh", "-c", "uname -m; sleep 1000")
+    c.config["linux"]["personality"] = {"domain": domain}
+    c.up()
+    assert c.exec("uname", "-m").stdout.strip() in machines
+    assert c.output().strip() in machines
+
+
+def test_personality_of_the_caller_is_left_behind(box):
+    """LINUX asks for the kernel's own, whatever the runtime was started with (setarch)."""
     c = box("uname", "-m")
-    c.config["linux"]["personality"] = {"domain": "LINUX32"}
-    assert c.run().stdout.strip() in ("i686", "i386", "armv7l", "armv8l")
+    c.prefix = ["setarch", "linux32"]
+    c.config["linux"]["personality"] = {"domain": "LINUX"}
+    assert c.run().stdout.strip() == os.uname().machine
+
+
+def test_personality_flags_are_ignored_aloud(box):
+    c = box("true")
+    c.config["linux"]["personality"] = {"domain": "LINUX", "flags": ["ADDR_NO_RANDOMIZE"]}
+    result = c.run()
+    assert result.returncode == 0 and "/linux/personality/flags is ignored" in result.stderr.replace(": is", " is"), result.stderr
+
+
+def test_personality_that_is_none(box):
+    c = box("true")
+    c.config["linux"]["personality"] = {"domain": "BSD"}
+    result = c.run()
+    assert result.returncode == 1 and "/linux/personality/domain: " in result.stderr

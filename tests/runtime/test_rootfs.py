@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from harness import REPO, add_mount, add_namespace, cgroup_mounts, in_private_mounts, mount_at, mounts_in, parse_mounts
+from harness import (REPO, add_mount, add_namespace, cgroup_mounts, chown_tree, drop_namespace, in_private_mounts, mount_at,
+                     mounts_in, parse_mounts)
 
 DEVICES = {"null": "1:3", "zero": "1:5", "full": "1:7", "random": "1:8", "urandom": "1:9", "tty": "5:0"}
 
@@ -73,13 +74,62 @@ def test_no_pivot(box):
 
 @pytest.mark.parametrize("propagation, seen", [("private", set()), ("rprivate", set()), ("slave", set()), ("rslave", set()),
                                                ("shared", {"shared"}), ("rshared", {"shared"}),
-                                               ("unbindable", {"unbindable"})])
+                                               ("unbindable", {"unbindable"}), ("runbindable", {"unbindable"})])
 def test_root_propagation(box, propagation, seen):
     c = box()
     c.config["linux"]["rootfsPropagation"] = propagation
     root = c.bundle / "rootfs"
     in_private_mounts(c, f"mount --bind {root} {root}; mount --make-private {root}")
     assert {field.split(":")[0] for field in mounts_in(c)["/"].propagation} == seen
+
+
+@pytest.mark.parametrize("propagation, recursive", [("shared", False), ("rshared", True), ("unbindable", False),
+                                                    ("runbindable", True), ("private", True), ("slave", True)])
+def test_root_propagation_of_what_is_below(box, source, propagation, recursive):
+    """The "r" of those that the root gets at the end; the others have kept the container apart from its beginning."""
+    c = box()
+    c.config["linux"]["rootfsPropagation"] = propagation
+    add_mount(c, "/from", "bind", source, ["rbind"])
+    mounts = mounts_in(c)
+    kind = propagation.removeprefix("r")
+    for point in ("/proc", "/dev", "/from"):
+        found = {field.split(":")[0] for field in mounts[point].propagation}
+        assert (kind in found) == (recursive and kind not in ("private", "slave")), point
+
+
+@pytest.mark.parametrize("root, option, kinds, reaches", [
+    ("rslave", "rslave", {"master"}, False), ("rprivate", "rprivate", set(), False), (None, "rslave", {"master"}, False),
+    ("rslave", "rshared", {"shared", "master"}, False), ("rshared", "rshared", {"shared"}, True),
+    ("shared", "rshared", {"shared"}, True), ("rshared", "rslave", {"master", "shared"}, False)])
+def test_mounts_reach_the_host_where_all_is_shared(box, source, workdir, root, option, kinds, reaches):
+    """What Kubernetes calls bidirectional: a shared root, and a bind mount with rshared. Nothing less does it."""
+    c = box("sh", "-c", "cat /proc/self/mountinfo; mount -t tmpfs late /from/sub && touch /from/sub/mounted")
+    everything = ["CAP_SYS_ADMIN"]
+    c.config["process"]["capabilities"] = {k: everything for k in ("bounding", "effective", "permitted")}
+    if root:
+        c.config["linux"]["rootfsPropagation"] = root
+    add_mount(c, "/from", "bind", source, ["rbind", option])
+    c.prefix = ["unshare", "-m", "--propagation", "private", "sh", "-c",
+                f'mount --bind {source} {source}; mount --make-shared {source}; "$@"; ls {source}/sub >{workdir}/seen', "sh"]
+    result = c.run()
+    assert {f.split(":")[0] for f in parse_mounts(result.stdout)["/from"].propagation} == kinds, result.stderr
+    assert (workdir / "seen").read_text().split() == (["mounted"] if reaches else [])
+
+
+def test_mounts_of_a_user_namespace_never_reach_the_host(box, source, workdir):
+    c = box("sh", "-c", "mount -t tmpfs late /from/sub && touch /from/sub/mounted && echo mounted")
+    chown_tree(c.bundle / "rootfs", 100000, 100000)
+    chown_tree(source, 100000, 100000)
+    one = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    c.config["linux"].update(uidMappings=one, gidMappings=one, rootfsPropagation="rshared")
+    add_namespace(c.config, "user")
+    c.config["process"]["capabilities"] = {k: ["CAP_SYS_ADMIN"] for k in ("bounding", "effective", "permitted")}
+    add_mount(c, "/from", "bind", source, ["rbind", "rshared"])
+    c.prefix = ["unshare", "-m", "--propagation", "private", "sh", "-c",
+                f'mount --bind {source} {source}; mount --make-shared {source}; "$@"; ls {source}/sub >{workdir}/seen', "sh"]
+    result = c.run()
+    assert result.stdout == "mounted\n", result.stderr
+    assert (workdir / "seen").read_text() == ""
 
 
 def test_slave_sees_later_mounts(box, source):
@@ -580,6 +630,49 @@ def test_sysctl(box):
     assert (pathlib.Path("/proc/sys/net/ipv4/ip_forward").read_text(), pathlib.Path("/proc/sys/kernel/shmmax").read_text()) == before
 
 
+@pytest.mark.parametrize("kind, key, value", [
+    ("ipc", "kernel.msgmax", "4321"), ("ipc", "kernel.sem", "300\t32000\t32\t128"), ("ipc", "fs.mqueue.msg_max", "7"),
+    ("network", "net.core.somaxconn", "77"), ("network", "net/ipv4/ip_local_port_range", "2000\t3000"),
+    ("uts", "kernel.domainname", "example.org"), ("user", "user.max_net_namespaces", "5")])
+def test_sysctl_of_each_namespace(box, kind, key, value):
+    path = "/proc/sys/" + key.replace(".", "/")
+    c = box("cat", path)
+    if kind == "user":
+        chown_tree(c.bundle / "rootfs", 100000, 100000)
+        one = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+        c.config["linux"].update(uidMappings=one, gidMappings=one)
+        add_namespace(c.config, "user")
+    before = pathlib.Path(path).read_text()
+    c.config["linux"]["sysctl"] = {key: value}
+    result = c.run()
+    assert result.stdout == value + "\n", result.stderr
+    assert pathlib.Path(path).read_text() == before
+    drop_namespace(c.config, kind)
+    c.config.pop("hostname" if kind == "uts" else "", None)
+    result = c.run()
+    assert result.returncode == 1 and "/linux/sysctl/" in result.stderr and f"{kind} namespace" in result.stderr
+    assert pathlib.Path(path).read_text() == before
+
+
+@pytest.mark.parametrize("kind, key", [("network", "net.core.somaxconn"), ("ipc", "kernel.msgmax"), ("uts", "kernel.domainname")])
+def test_sysctl_of_the_hosts_own_namespace_that_is_joined(box, holder, kind, key):
+    """What is written there would be the host's; a namespace of somebody else's may be changed."""
+    file, flag = {"network": ("net", "--net"), "ipc": ("ipc", "--ipc"), "uts": ("uts", "--uts")}[kind]
+    path = "/proc/sys/" + key.replace(".", "/")
+    c = box("cat", path)
+    c.config.pop("hostname")
+    before = pathlib.Path(path).read_text()
+    c.config["linux"]["sysctl"] = {key: "1234"}
+    add_namespace(c.config, kind, f"/proc/{os.getpid()}/ns/{file}")
+    for result in (c.run(), c.cmd("create", "--dry-run", "--bundle", c.bundle, c.id)):
+        assert result.returncode == 1
+        assert f'sysctl "{key}" is not allowed in the host\'s {kind} namespace' in result.stderr, result.stderr
+        assert pathlib.Path(path).read_text() == before
+    add_namespace(c.config, kind, holder(flag).ns(file))
+    assert c.run().stdout == "1234\n"
+    assert pathlib.Path(path).read_text() == before
+
+
 @pytest.mark.parametrize("key", ["kernel.panic", "vm.swappiness", "net.ipv4.ip_forward/../../../kernel/panic"])
 def test_sysctl_of_the_machine_is_refused(box, key):
     c = box("true")
@@ -620,3 +713,13 @@ def test_in_a_mount_namespace_with_shared_root(box):
     result = c.run()
     assert result.returncode == 0, result.stderr
     assert c.id.split("-")[0] not in result.stdout
+
+
+def test_bind_mount_ignores_what_a_filesystem_would_take(box, source):
+    c = box("cat", "/proc/self/mountinfo")
+    c.config["mounts"].append({"destination": "/mnt", "source": str(source), "options": ["bind", "ro", "size=1k", "mode=755"]})
+    result = c.run()
+    assert result.returncode == 0, result.stderr
+    assert all(f"{option} has no effect" in result.stderr for option in ('"size=1k"', '"mode=755"'))
+    mount = parse_mounts(result.stdout)["/mnt"]
+    assert "ro" in mount.options and "size=1k" not in mount.super_options

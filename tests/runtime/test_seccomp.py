@@ -1,10 +1,16 @@
 """Seccomp: the filter does what the config says, to the syscall's result."""
+import errno
 import fcntl
 import json
 import os
+import pathlib
+import platform
+import re
+import select
 import socket
 import struct
 import threading
+import time
 
 import pytest
 
@@ -12,6 +18,7 @@ from harness import parse_status, receive_fds, wait_for
 
 EPERM, ENOSPC, EDOM, ESRCH = 1, 28, 33, 3
 NOTIF_RECV, NOTIF_SEND = 0xC0502100, 0xC0182101
+CONTINUE = None  # an agent's answer: let the call happen, SECCOMP_USER_NOTIF_FLAG_CONTINUE
 
 # Prints the errno (0: none) of getpgid with each of the arguments; getpgid(1) works and an absurd pid gives ESRCH.
 PROBE = """
@@ -103,6 +110,131 @@ def test_trace_without_a_tracer(box):
     assert result.returncode == 1 and "Function not implemented" in result.stderr
 
 
+# What comes before the programs below: syscall() gives the result or minus the errno.
+SYSCALL = """
+import ctypes, os, signal, sys, threading, time
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+def syscall(number, *args):
+    args = [ctypes.c_ulong(a) for a in args] + [ctypes.c_ulong(0)] * (6 - len(args))
+    result = libc.syscall(ctypes.c_long(number), *args)
+    return result if result >= 0 else -ctypes.get_errno()
+"""
+
+
+@pytest.fixture
+def program(in_debian):
+    """program(python source, rules…): the result of a run under that profile."""
+    def run(source, *rules, change=lambda config: None, **more):
+        def configure(config):
+            config["linux"]["seccomp"] = profile(*rules, **more)
+            change(config)
+        return in_debian(SYSCALL + source, configure)
+    return run
+
+
+THREAD = """
+thread = threading.Thread(target=syscall, args=(121, 70000), daemon=True)
+thread.start()
+for _ in range(300):
+    if len(os.listdir("/proc/self/task")) == 1: break
+    time.sleep(0.01)
+print("alive", thread.is_alive(), flush=True)
+os._exit(3)
+"""
+
+
+@pytest.mark.parametrize("action", ["SCMP_ACT_KILL", "SCMP_ACT_KILL_THREAD"])
+def test_one_thread_is_killed(program, action):
+    """Python has not seen its thread end, but the kernel has."""
+    result = program(THREAD, rule("getpgid", action))
+    assert (result.returncode, result.stdout) == (3, "alive True\n"), result.stderr
+
+
+def test_all_threads_are_killed(program):
+    result = program(THREAD, rule("getpgid", "SCMP_ACT_KILL_PROCESS"))
+    assert (result.returncode, result.stdout) == (128 + 31, "")
+
+
+def test_trap_can_be_caught(program):
+    result = program("""
+signal.signal(signal.SIGSYS, lambda *args: print("trapped", flush=True))
+syscall(121, 70000)
+print("on")
+""", rule("getpgid", "SCMP_ACT_TRAP"))
+    assert (result.returncode, result.stdout) == (0, "trapped\non\n"), result.stderr
+
+
+@pytest.mark.parametrize("message, seen", [(None, EPERM), (0, 0), (65535, 65535)])
+def test_trace_tells_the_tracer(program, message, seen):
+    result = program("""
+TRACEME, CONT, SETOPTIONS, GETEVENTMSG, TRACESECCOMP = 0, 7, 0x4200, 0x4201, 0x80
+def ptrace(request, pid, data=0):
+    libc.ptrace.restype = ctypes.c_long
+    if libc.ptrace(ctypes.c_long(request), ctypes.c_long(pid), None, ctypes.c_void_p(data)) < 0:
+        raise OSError(ctypes.get_errno(), f"ptrace {request}")
+pid = os.fork()
+if pid == 0:
+    ptrace(TRACEME, 0)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    os._exit(0 if syscall(121, 70000) == -3 else 1)
+os.waitpid(pid, 0)
+ptrace(SETOPTIONS, pid, TRACESECCOMP)
+ptrace(CONT, pid)
+_, status = os.waitpid(pid, 0)
+message = ctypes.c_ulong(99)
+ptrace(GETEVENTMSG, pid, ctypes.addressof(message))
+print(status >> 8 == signal.SIGTRAP | 7 << 8, message.value)
+ptrace(CONT, pid)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+""", rule("getpgid", "SCMP_ACT_TRACE", message))
+    assert result.stdout == f"True {seen}\n0\n", result.stderr
+
+
+class KernelLog:
+    """What the kernel says from now on about system calls, as far as it does not say too much (printk_ratelimit)."""
+
+    def __init__(self):
+        self.fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+        os.lseek(self.fd, 0, os.SEEK_END)
+
+    def has(self, name):
+        time.sleep(0.1)
+        while select.select([self.fd], [], [], 0)[0]:
+            try:
+                line = os.read(self.fd, 8192).decode(errors="replace")
+            except BrokenPipeError:  # overwritten before it was read
+                continue
+            if "type=1326" in line and f'comm="{name}"' in line and "syscall=121 " in line:
+                return True
+        return False
+
+
+@pytest.mark.parametrize("action, flags, logged", [
+    ("SCMP_ACT_LOG", [], True), ("SCMP_ACT_ALLOW", ["SECCOMP_FILTER_FLAG_LOG"], False), ("SCMP_ACT_ERRNO", [], False),
+    ("SCMP_ACT_ERRNO", ["SECCOMP_FILTER_FLAG_LOG"], True)])
+def test_what_is_logged(box, test_id, action, flags, logged):
+    """LOG always; with the flag whatever is not allowed."""
+    if "log" not in pathlib.Path("/proc/sys/kernel/seccomp/actions_logged").read_text().split():
+        pytest.skip("kernel.seccomp.actions_logged is without log")
+    if not os.path.exists("/proc/self/loginuid"):
+        pytest.skip("this kernel has no CONFIG_AUDIT, which is what writes the log")
+    source = SYSCALL + f"libc.prctl(15, b'{test_id}')\nprint(syscall(121, 70000))"
+    default = "SCMP_ACT_LOG" if action == "SCMP_ACT_ALLOW" else "SCMP_ACT_ALLOW"  # or the rule would say nothing
+    number, end = 0, time.monotonic() + 20
+    while True:
+        log = KernelLog()
+        c = box("python3", "-c", source, rootfs="debian")
+        result = with_profile(c, rule("getpgid", action), default=default, flags=flags).run()
+        assert result.stdout == f"{-EPERM if action == 'SCMP_ACT_ERRNO' else -ESRCH}\n", result.stderr
+        seen = log.has(test_id)
+        number += 1
+        if seen or (not logged and number == 2) or time.monotonic() > end:
+            break
+        time.sleep(1)  # others may have used up what the kernel says in five seconds
+    assert seen == logged
+
+
 @pytest.mark.parametrize("op, value, expected", [
     ("SCMP_CMP_EQ", 70000, [0, 1, 0]), ("SCMP_CMP_NE", 70000, [1, 0, 1]), ("SCMP_CMP_LT", 70000, [1, 0, 0]),
     ("SCMP_CMP_LE", 70000, [1, 1, 0]), ("SCMP_CMP_GE", 70000, [0, 1, 1]), ("SCMP_CMP_GT", 70000, [0, 0, 1])])
@@ -143,11 +275,80 @@ def test_unknown_syscall_is_skipped(box):
     assert with_profile(box("true"), rule(["no_such_syscall", "mkdir"], "SCMP_ACT_ERRNO")).run().returncode == 0
 
 
+def all_syscalls():
+    header = pathlib.Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
+    if platform.machine() != "x86_64" or not header.exists():
+        pytest.skip("needs an x86_64 with linux-libc-dev, whose list of system calls this goes by")
+    found = re.findall(r"#define __NR_(\w+) (\d+)", header.read_text())
+    return {name: int(number) for name, number in found}
+
+
+def test_syscalls_that_the_profile_cannot_know(program):
+    """A number above all that are named was not there when the profile was written: ENOSYS, so that C libraries fall
+    back; a number among them is refused as the profile says. On every architecture."""
+    numbers = all_syscalls()
+    del numbers["getpgid"]
+    last = max(numbers.values())
+    result = program(f"""
+x32 = 1 << 30
+print(*[syscall(n) for n in (121, {last + 1}, 100000, x32 - 1, x32 | 121, x32 | {last + 1}, x32 | 100000)])
+""", rule(list(numbers), "SCMP_ACT_ALLOW"), default="SCMP_ACT_ERRNO", defaultErrnoRet=EDOM)
+    # x32 has numbers of its own from 512 on, and the names among them are beyond the others.
+    seen = [-int(word) for word in result.stdout.split()]
+    assert seen[:5] == [EDOM, errno.ENOSYS, errno.ENOSYS, errno.ENOSYS, EDOM], result.stderr
+    assert seen[6] == errno.ENOSYS
+
+
+def test_syscalls_that_no_profile_knows_are_tried_where_the_default_allows(program):
+    result = program("print(syscall(100000))", rule("mkdir", "SCMP_ACT_ERRNO", EDOM))
+    assert result.stdout == f"{-errno.ENOSYS}\n", "the kernel's own answer"
+    result = program("print(syscall(100000))", rule("mkdir", "SCMP_ACT_ALLOW"), default="SCMP_ACT_LOG")
+    assert result.stdout == f"{-errno.ENOSYS}\n", result.stderr
+
+
+# getpgid of an absurd pid by each of the ways into an x86_64 kernel.
+WAYS = """
+import mmap
+code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+# push rbx; mov eax, edi; mov ebx, esi; int 0x80; pop rbx; cdqe; ret
+code.write(bytes.fromhex("53 89f8 89f3 cd80 5b 4898 c3"))
+int80 = ctypes.CFUNCTYPE(ctypes.c_long, ctypes.c_long, ctypes.c_long)(ctypes.addressof(ctypes.c_char.from_buffer(code)))
+ways = {"x86_64": lambda: syscall(121, 70000), "x86": lambda: int80(132, 70000), "x32": lambda: syscall(1 << 30 | 121, 70000)}
+print(ways[sys.argv[1]](), flush=True)
+"""
+
+
+@pytest.mark.parametrize("way", ["x86_64", "x86", "x32"])
+@pytest.mark.parametrize("architectures", [[], ["X86_64"], ["X86"], ["X32"], ["X86_64", "X86", "X32"]])
+def test_architectures(box, way, architectures):
+    """The machine's own is always there; a rule holds on all that are named; what is not named is deadly."""
+    if platform.machine() != "x86_64":
+        pytest.skip("needs an x86_64, and its older ways into the kernel")
+    c = box("python3", "-c", SYSCALL + WAYS, way, rootfs="debian")
+    with_profile(c, rule("getpgid", "SCMP_ACT_ERRNO", EDOM), architectures=[f"SCMP_ARCH_{a}" for a in architectures])
+    result = c.run()
+    if way == "x86_64" or way.upper() in architectures:
+        assert (result.returncode, result.stdout) == (0, f"{-EDOM}\n"), result.stderr
+    else:
+        assert (result.returncode, result.stdout) == (128 + 31, "")
+
+
+def test_a_foreign_architecture_does_no_harm(program):
+    result = program("print(syscall(121, 70000))", rule("getpgid", "SCMP_ACT_ERRNO", EDOM),
+                     architectures=["SCMP_ARCH_AARCH64", "SCMP_ARCH_S390X", "SCMP_ARCH_RISCV64", "SCMP_ARCH_X86_64"])
+    assert result.stdout == f"{-EDOM}\n", result.stderr
+
+
 @pytest.mark.parametrize("broken", [
     {"defaultAction": "SCMP_ACT_NO_SUCH"}, {"architectures": ["SCMP_ARCH_NO_SUCH"]}, {"flags": ["NO_SUCH_FLAG"]},
     {"syscalls": [rule("mkdir", "SCMP_ACT_WHAT")]},
     {"syscalls": [rule("mkdir", "SCMP_ACT_ERRNO", args=[{"index": 0, "value": 1, "op": "SCMP_CMP_ABOUT"}])]},
     {"syscalls": [rule("mkdir", "SCMP_ACT_ERRNO", args=[{"index": 6, "value": 1, "op": "SCMP_CMP_EQ"}])]},
+    {"syscalls": [rule("mkdir", "SCMP_ACT_ERRNO", 4095)]}, {"syscalls": [rule("mkdir", "SCMP_ACT_TRACE", 65536)]},
+    {"syscalls": [rule("mkdir", "SCMP_ACT_KILL", EDOM)]}, {"defaultErrnoRet": EDOM}, {"syscalls": [rule([], "SCMP_ACT_LOG")]},
+    {"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/nobody"}, {"listenerMetadata": "of no listener"},
+    {"flags": ["SECCOMP_FILTER_FLAG_NEW_LISTENER"]}, {"flags": ["SECCOMP_FILTER_FLAG_TSYNC_ESRCH"]},
+    {"flags": ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]},  # of nobody's notifications
 ])
 def test_broken_profile_is_refused(box, broken):
     c = box("true")
@@ -198,10 +399,11 @@ def test_one_filter_only(box):
 
 
 class Agent(threading.Thread):
-    """Waits at listenerPath, takes the notify descriptor and answers each notification with the errno."""
+    """Waits at listenerPath, takes the notify descriptor and answers each notification with the errno, or CONTINUE."""
 
-    def __init__(self, path, errno):
+    def __init__(self, path, errno, delay=0):
         super().__init__(daemon=True)
+        self.delay = delay
         self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.server.bind(str(path))
         self.server.listen()
@@ -224,7 +426,9 @@ class Agent(threading.Thread):
                 return
             id, pid, _, nr = struct.unpack_from("=QIIi", request)
             self.seen.append((pid, nr))
-            answer = bytearray(struct.pack("=QqiI", id, 0, -self.errno, 0))
+            time.sleep(self.delay)
+            answer = bytearray(struct.pack("=QqiI", id, 0, 0 if self.errno is CONTINUE else -self.errno,
+                                           self.errno is CONTINUE))
             try:
                 fcntl.ioctl(fd, NOTIF_SEND, answer)
             except OSError:
@@ -252,6 +456,63 @@ def test_notify_listener(box, workdir):
     assert (inner["id"], inner["bundle"], inner["annotations"]) == (c.id, str(c.bundle), {"org.example": "1"})
     assert inner["status"] in ("creating", "created", "running")
     agent.close()
+
+
+def test_the_state_that_comes_with_the_listener(box, workdir):
+    """config-linux.md, "The Container Process State"."""
+    agent = Agent(workdir / "agent", CONTINUE)
+    c = with_profile(box("sleep", "1000"), rule("mkdir", "SCMP_ACT_NOTIFY"), listenerPath=str(workdir / "agent")).up()
+    wait_for(lambda: agent.state, "the agent")
+    pid = c.pid
+    assert agent.state.keys() == {"ociVersion", "fds", "pid", "state"}, "no metadata was given"
+    assert re.fullmatch(r"1\.\d+\.\d+.*", agent.state["ociVersion"])
+    assert agent.state["pid"] == pid
+    inner = agent.state["state"]
+    assert inner.keys() == {"ociVersion", "id", "status", "pid", "bundle"}
+    assert (inner["pid"], inner["status"]) == (pid, "creating")
+    c.delete("--force")
+    agent.close()
+
+
+@pytest.mark.parametrize("privileges", [True, False])
+@pytest.mark.parametrize("names", [["sendmsg", "sendto", "sendmmsg"], ["write", "writev", "pwrite64"], ["close", "close_range"],
+                                   ["futex", "sched_yield"], ["clone", "clone3", "exit", "exit_group"],
+                                   ["capset", "capget", "prctl", "seccomp"], ["execve", "execveat"]])
+def test_notify_about_what_init_itself_needs(box, workdir, names, privileges):
+    """The filter is on when the listener is sent: who sends it must not be caught by it."""
+    agent = Agent(workdir / "agent", CONTINUE)
+    c = with_profile(box("sh", "-c", "echo hello | cat"), rule(names, "SCMP_ACT_NOTIFY"), listenerPath=str(workdir / "agent"))
+    c.config["process"]["noNewPrivileges"] = not privileges
+    result = c.run(timeout=10)
+    assert (result.returncode, result.stdout) == (0, "hello\n"), result.stderr
+    caught = {nr for _, nr in agent.seen}
+    numbers = all_syscalls()
+    assert caught <= {numbers[name] for name in names}
+    for name, when in (("write", True), ("execve", True), ("exit_group", True), ("capset", privileges)):
+        assert (numbers[name] in caught) == (name in names and when), name
+    agent.close()
+
+
+@pytest.mark.parametrize("flags, result", [([], errno.EINTR), (["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"], ENOSPC)])
+def test_wait_killable_recv(box, workdir, flags, result):
+    """With the flag a signal that does not kill no longer interrupts a call that the agent has taken up."""
+    if tuple(int(n) for n in os.uname().release.split(".")[:2]) < (5, 19):
+        pytest.skip("this kernel has no SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")
+    agent = Agent(workdir / "agent", ENOSPC, delay=0.6)
+    c = box("python3", "-c", SYSCALL + """
+signal.signal(signal.SIGALRM, lambda *args: None)
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+print(-syscall(83, id("/x"), 0o700))
+""", rootfs="debian")
+    with_profile(c, rule("mkdir", "SCMP_ACT_NOTIFY"), listenerPath=str(workdir / "agent"), flags=flags)
+    run = c.run()
+    assert run.stdout == f"{result}\n", run.stderr
+    agent.close()
+
+
+def test_listener_path_without_notify_is_ignored(box, workdir):
+    c = with_profile(box("true"), rule("mkdir", "SCMP_ACT_ERRNO"), listenerPath=str(workdir / "nobody"))
+    assert c.run().returncode == 0
 
 
 def test_notify_in_exec(box, workdir):
