@@ -78,7 +78,7 @@ class OverlayRegular final : public OverlayInode {
     return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
   }
   InodePtr new_upper(const vfs::Attributes& like) const {
-    return make_tmpfs_file(super_->memory, like.st_mode & 07777, like.st_uid, like.st_gid);
+    return make_tmpfs_file(super_->memory, like.st_mode & 07777, like.st_uid, like.st_gid, false);
   }
 
   InodePtr upper_;  // null: the data is the lower one's
