@@ -128,10 +128,18 @@ TEST(Specconv, IdmappedMounts) {
 }
 
 TEST(Specconv, BindMountTakesNoData) {
-  auto result = convert(R"(,"mounts":[{"destination":"/x","source":"/s","options":["bind","size=1k","ro"]}])");
+  auto spec = oci::parse_spec(R"({"ociVersion":"1.0.0","root":{"path":"r"},
+      "mounts":[{"destination":"/x","source":"/s","options":["bind","size=1k","ro"]}]})");
+  ASSERT_TRUE(spec);
+  std::vector<Finding> ignored;
+  auto result = from_spec(*spec, kOptions, &ignored);
   ASSERT_TRUE(result) << findings(result);
   EXPECT_EQ(result->config.mounts[0].data, "");
   EXPECT_EQ(result->config.mounts[0].flags, MS_BIND | MS_RDONLY);
+  EXPECT_EQ(ignored,
+            (std::vector<Finding>{{"/mounts/0/options/1",
+                                   "\"size=1k\" has no effect: it is for filesystems, and this mount shows one "
+                                   "that is there"}}));
 }
 
 TEST(Specconv, Refuses) {
@@ -292,7 +300,7 @@ TEST(Specconv, TellsWhatIsIgnored) {
   ASSERT_TRUE(from_spec(*spec, kOptions, &ignored));
   EXPECT_EQ(text_of(ignored), text_of(expected));
   ignored.clear();
-  spec->mounts[1].options.push_back("size=1");
+  spec->mounts[1].options.push_back("idmap");  // without maps
   EXPECT_FALSE(from_spec(*spec, kOptions, &ignored));
   EXPECT_EQ(text_of(ignored), text_of(expected));
 }

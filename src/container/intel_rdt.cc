@@ -29,12 +29,31 @@ void keep_rdt_group(const rdt::Group& group, config::State& state) {
   state.cella->intel_rdt_own = group.own();
 }
 
-Result<void> change_rdt_group(const config::State& state, const config::IntelRdt& wanted) {
+Result<RdtChange> RdtChange::make(const config::State& state, const std::optional<config::IntelRdt>& wanted) {
+  const std::optional<config::IntelRdt>& present = state.config.intel_rdt;
+  RdtChange change;
+  if (wanted == present) return change;
   std::optional<rdt::Group> group = rdt_group(state);
-  if (!group) {
-    return base::fail(ErrorCode::kInvalidArgument, "container {} has no linux.intelRdt to be updated", state.id);
+  if (!group || !wanted) {
+    return base::fail(ErrorCode::kInvalidArgument, "linux.intelRdt: a container cannot be {} later",
+                      group ? "taken out of its resctrl group" : "put in a resctrl group");
   }
-  return group->set(wanted);
+  if (wanted->clos_id != present->clos_id || wanted->enable_monitoring != present->enable_monitoring) {
+    return base::fail(ErrorCode::kInvalidArgument,
+                      "linux.intelRdt: closID and enableMonitoring cannot be changed later");
+  }
+  config::IntelRdt changed = *wanted;
+  if (wanted->l3_cache_schema == present->l3_cache_schema) changed.l3_cache_schema.clear();
+  if (wanted->mem_bw_schema == present->mem_bw_schema) changed.mem_bw_schema.clear();
+  if (wanted->schemata == present->schemata) changed.schemata.clear();
+  change.before_ = TRY(group->schemata());
+  TRY(group->set(changed));
+  change.group_ = std::move(group);
+  return change;
+}
+
+void RdtChange::undo() const {
+  if (group_) (void)group_->put_back(before_);
 }
 
 }  // namespace cella::container

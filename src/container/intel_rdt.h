@@ -8,7 +8,6 @@
 #include <cella/error.h>
 
 #include "config/state.h"
-#include "container/container_impl.h"
 #include "rdt/group.h"
 
 namespace cella::container {
@@ -20,8 +19,18 @@ Result<std::optional<rdt::Group>> plan_rdt_group(const config::Config& config, c
 std::optional<rdt::Group> rdt_group(const config::State& state);
 void keep_rdt_group(const rdt::Group& group, config::State& state);
 
-// Writes other schemata to the group of a started container. Either all of them, or none; the config and state.json are
-// the caller's. kInvalidArgument where the container has no linux.intelRdt.
-Result<void> change_rdt_group(const config::State& state, const config::IntelRdt& wanted);
+// A change of a started container's schemata.
+class RdtChange {
+ public:
+  // Writes what `wanted` has otherwise than the state's config; nothing where they are the same. kInvalidArgument where
+  // the container has no group, and for what stays as it was made: closID and enableMonitoring.
+  static Result<RdtChange> make(const config::State& state, const std::optional<config::IntelRdt>& wanted);
+  // As it was before.
+  void undo() const;
+
+ private:
+  std::optional<rdt::Group> group_;  // nullopt: nothing was changed
+  std::string before_;
+};
 
 }  // namespace cella::container

@@ -52,37 +52,55 @@ TEST(RdtGroup, OfRuncsContainerIsItsOwnWithoutAClosId) {
   EXPECT_FALSE(rdt_group(state_of("gold", "/r/gold"))->own());
 }
 
-class ChangeTest : public rdt::TreeTest {
+class RdtChangeTest : public rdt::TreeTest {
  protected:
   void SetUp() override {
     TreeTest::SetUp();
-    become_group("/web", "");
+    become_group("/web", "as it was\n");
     state_ = state_of("", at("/web"));
-  }
-  static config::IntelRdt with_bandwidth() {
-    config::IntelRdt wanted;
-    wanted.mem_bw_schema = std::string("MB:0=20");
-    return wanted;
+    state_.config.intel_rdt->schemata = {"L2:0=f"};
+    state_.config.intel_rdt->mem_bw_schema = "MB:0=70";
+    wanted_ = *state_.config.intel_rdt;
   }
   config::State state_;
+  config::IntelRdt wanted_;
 };
 
-TEST_F(ChangeTest, WritesWhatIsGiven) {
-  ASSERT_TRUE(change_rdt_group(state_, with_bandwidth()));
-  EXPECT_EQ(content("/web/schemata"), "MB:0=20\n");
+TEST_F(RdtChangeTest, WritesWhatIsOtherwise) {
+  ASSERT_TRUE(RdtChange::make(state_, wanted_));
+  EXPECT_EQ(content("/web/schemata"), "as it was\n");
+  wanted_.l3_cache_schema = "L3:0=7ff;1=7ff";
+  Result<RdtChange> change = RdtChange::make(state_, wanted_);
+  ASSERT_TRUE(change) << change.error().text();
+  EXPECT_EQ(content("/web/schemata"), "L3:0=7ff;1=7ff\n");
+  file("/web/schemata", "");
+  change->undo();
+  EXPECT_EQ(content("/web/schemata"), "as it was\n");
 }
 
-TEST_F(ChangeTest, SaysWhatTheKernelRefuses) {
+TEST_F(RdtChangeTest, SaysWhatTheKernelRefuses) {
   ASSERT_TRUE(sys::remove_tree_at(sys::kCurrentDirectory, at("/web").c_str()));
-  Result<void> changed = change_rdt_group(state_, with_bandwidth());
-  ASSERT_FALSE(changed);
-  EXPECT_EQ(changed.error().errno_value, ENOENT);
+  wanted_.mem_bw_schema = "MB:0=20";
+  Result<RdtChange> change = RdtChange::make(state_, wanted_);
+  ASSERT_FALSE(change);
+  EXPECT_EQ(change.error().errno_value, ENOENT);
 }
 
-TEST_F(ChangeTest, NeedsAGroup) {
-  Result<void> changed = change_rdt_group(config::State(), with_bandwidth());
-  ASSERT_FALSE(changed);
-  EXPECT_EQ(changed.error().code, ErrorCode::kInvalidArgument);
+TEST_F(RdtChangeTest, LeavesTheGroupTheContainers) {
+  auto refusal = [&](const std::optional<config::IntelRdt>& wanted) {
+    Result<RdtChange> change = RdtChange::make(state_, wanted);
+    return change ? std::string() : change.error().text();
+  };
+  EXPECT_EQ(refusal(std::nullopt), "linux.intelRdt: a container cannot be taken out of its resctrl group later");
+  config::IntelRdt other = wanted_;
+  other.clos_id = "gold";
+  EXPECT_EQ(refusal(other), "linux.intelRdt: closID and enableMonitoring cannot be changed later");
+  other = wanted_;
+  other.enable_monitoring = true;
+  EXPECT_EQ(refusal(other), "linux.intelRdt: closID and enableMonitoring cannot be changed later");
+  state_.config.intel_rdt.reset();
+  EXPECT_EQ(refusal(wanted_), "linux.intelRdt: a container cannot be put in a resctrl group later");
+  EXPECT_EQ(content("/web/schemata"), "as it was\n");
 }
 
 }  // namespace

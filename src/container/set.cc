@@ -19,11 +19,13 @@ Result<void> check_idle(const config::Resources& resources, const config::Resour
                     "linux.resources.cpu.shares: cannot be changed while cpu.idle is 1: the kernel sets them");
 }
 
-// `state`: with the config of now, or what it is to be; the group is the same.
-Result<void> set_intel_rdt(const config::State& state, const std::optional<config::IntelRdt>& wanted,
-                           const std::optional<config::IntelRdt>& before) {
-  if (wanted == before) return {};
-  return container::change_rdt_group(state, wanted.value_or(config::IntelRdt()));
+void merge_intel_rdt(const config::IntelRdt& changes, std::optional<config::IntelRdt>& present) {
+  if (!present) present.emplace();
+  if (!changes.clos_id.empty()) present->clos_id = changes.clos_id;
+  if (!changes.l3_cache_schema.empty()) present->l3_cache_schema = changes.l3_cache_schema;
+  if (!changes.mem_bw_schema.empty()) present->mem_bw_schema = changes.mem_bw_schema;
+  if (!changes.schemata.empty()) present->schemata = changes.schemata;
+  present->enable_monitoring |= changes.enable_monitoring;
 }
 
 // Reads the config of now, lets `change` change it, applies it and writes it down, all under the container's lock.
@@ -51,17 +53,16 @@ Result<void> change_config(Container::Impl& container, const std::function<void(
   base::ScopeExit discard([&] { container.directory.discard_state(); });
   config::Resources wanted = resources;
   wanted.skip_devices = skip_devices;
+  const container::RdtChange rdt = TRY(container::RdtChange::make(*container.state, state.config.intel_rdt));
+  base::ScopeExit undo_rdt([&] { rdt.undo(); });
   cgroup::Manager cgroups = container.cgroups();
-  TRY(set_intel_rdt(*container.state, state.config.intel_rdt, container.config.intel_rdt));
-  base::ScopeExit undo_rdt(
-      [&] { (void)set_intel_rdt(*container.state, container.config.intel_rdt, state.config.intel_rdt); });
   TRY(cgroups.set(wanted, before));
-  undo_rdt.dismiss();
   discard.dismiss();
   if (Result<void> committed = container.directory.commit_state(); !committed) {
     (void)cgroups.set(before, wanted);
     return committed;
   }
+  undo_rdt.dismiss();
   container.config = state.config;
   container.state = std::move(state);
   return {};
@@ -83,7 +84,7 @@ Result<void> Container::update(const ResourceChanges& changes) {
   TRY(change_config(*impl_,
                     [&](config::Config& present) {
                       config::merge_resources(changes.resources, present.cgroups.resources);
-                      if (changes.intel_rdt) present.intel_rdt = changes.intel_rdt;
+                      if (changes.intel_rdt) merge_intel_rdt(*changes.intel_rdt, present.intel_rdt);
                     }),
       "updating container {}", id());
   return {};

@@ -188,14 +188,14 @@ std::span<const Field<MemBwInfo>> fields_of(Type<MemBwInfo>) {
 }
 std::span<const Field<MbmNumaNodeStats>> fields_of(Type<MbmNumaNodeStats>) {
   static constexpr Field<MbmNumaNodeStats> kFields[] = {
-      field<&MbmNumaNodeStats::mbm_total_bytes>("mbm_total_bytes"),
-      field<&MbmNumaNodeStats::mbm_local_bytes>("mbm_local_bytes"),
+      field<&MbmNumaNodeStats::mbm_total_bytes>("mbm_total_bytes").always(),
+      field<&MbmNumaNodeStats::mbm_local_bytes>("mbm_local_bytes").always(),
   };
   return kFields;
 }
 std::span<const Field<CmtNumaNodeStats>> fields_of(Type<CmtNumaNodeStats>) {
   static constexpr Field<CmtNumaNodeStats> kFields[] = {
-      field<&CmtNumaNodeStats::llc_occupancy>("llc_occupancy"),
+      field<&CmtNumaNodeStats::llc_occupancy>("llc_occupancy").always(),
   };
   return kFields;
 }

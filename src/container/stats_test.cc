@@ -38,5 +38,23 @@ TEST(StatsJson, Values) {
   }
 }
 
+TEST(StatsJson, IntelRdt) {
+  Stats stats;
+  IntelRdtStats& rdt = stats.intel_rdt_stats;
+  rdt.l3_cache_info = L3CacheInfo{"7ff", 1, 16};
+  rdt.l3_cache_schema = "L3:0=f";
+  rdt.mem_bw_info = MemBwInfo{10, 1, 10, 8};
+  rdt.schemata = {"L3:0=f"};
+  rdt.mbm_stats = std::vector<MbmNumaNodeStats>{{5, 0}};
+  rdt.cmt_stats.emplace();
+  const std::string json = to_json(stats);
+  EXPECT_NE(json.find(R"("intel_rdt":{"l3_cache_info":{"cbm_mask":"7ff","min_cbm_bits":1,"num_closids":16},)"
+                      R"("l3_cache_schema":"L3:0=f","mem_bw_info":{"bandwidth_gran":10,"delay_linear":1,)"
+                      R"("min_bandwidth":10,"num_closids":8},"schemata":["L3:0=f"],)"
+                      R"("mbm_stats":[{"mbm_total_bytes":5,"mbm_local_bytes":0}],"cmt_stats":[]})"),
+            std::string::npos)
+      << json;
+}
+
 }  // namespace
 }  // namespace cella

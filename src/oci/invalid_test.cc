@@ -450,10 +450,6 @@ const Case kCases[] = {
     {kSeccomp,
      R"("defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_LOG","SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"])",
      "/linux/seccomp/flags/1 needs a rule with SCMP_ACT_NOTIFY"},
-    {kSeccomp,
-     R"("defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/s","syscalls":[{"names":["read","write"],)"
-     R"("action":"SCMP_ACT_NOTIFY"}])",
-     "/linux/seccomp/syscalls/0/names/1 must not be write with SCMP_ACT_NOTIFY"},
     {kSeccomp, R"("defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/)" + std::string(107, 's') + "\"",
      "/linux/seccomp/listenerPath must be at most 107 bytes long, as the path of a socket"},
     // Over-long strings, beyond those above.

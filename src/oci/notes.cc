@@ -90,9 +90,9 @@ constexpr Note kNotes[] = {
      "At most 4095 bytes. For a bind mount a path, relative to the bundle, that must be there."},
     {"/mounts/*/options", "1.0",
      "Each at most 4095 bytes. All of the specification's, the recursive ones (`rro` …) and `tmpcopyup`; what is none "
-     "of them goes to the filesystem, and is an error with a bind mount. Options that the kind of mount cannot have "
-     "(`iversion`, `silent`, `remount`; with bind also `sync`, `dirsync`, `mand`, `lazytime`) are ignored with a "
-     "warning."},
+     "of them goes to the filesystem. Options that the kind of mount cannot have (`iversion`, `silent`, `remount`; "
+     "with "
+     "bind also `sync`, `dirsync`, `mand`, `lazytime` and every option of a filesystem) are ignored with a warning."},
     {"/mounts/*/uidMappings", "1.1",
      "An id-mapped bind mount, mount_setattr(2); with `gidMappings`. Not for a rootless container."},
     {"/mounts/*/gidMappings", "1.1", "With `uidMappings`."},
@@ -146,7 +146,7 @@ constexpr Note kNotes[] = {
      "SELinux label of the container's tmpfs and mqueue mounts, at most 4095 bytes. An error where the kernel does not "
      "run SELinux."},
     {"/linux/intelRdt", "1.0", "A group in a resctrl filesystem that is mounted; an error without one."},
-    {"/linux/memoryPolicy", "1.3", "set_mempolicy(2), for the first process."},
+    {"/linux/memoryPolicy", "1.3", "set_mempolicy(2), for the first process and those of `exec`."},
     {"/linux/personality", "1.0.2", "personality(2)."},
     {"/linux/timeOffsets", "1.1", "By `monotonic` or `boottime`; needs a new time namespace."},
 
@@ -246,8 +246,7 @@ constexpr Note kNotes[] = {
      "At most 107 bytes. The socket that gets the descriptor and the container's state; required by SCMP_ACT_NOTIFY."},
     {"/linux/seccomp/listenerMetadata", "1.1", "Passed on to the listener; needs a `listenerPath`."},
     {"/linux/seccomp/syscalls", "1.0", "Conflicting rules as libseccomp has them."},
-    {"/linux/seccomp/syscalls/*/names", "1.0",
-     "At least one. Unknown names are ignored with a warning. Not `write` with SCMP_ACT_NOTIFY."},
+    {"/linux/seccomp/syscalls/*/names", "1.0", "At least one. Unknown names are ignored with a warning."},
     {"/linux/seccomp/syscalls/*/action", "1.0", ""},
     {"/linux/seccomp/syscalls/*/errnoRet", "1.0.2", "As `defaultErrnoRet`."},
     {"/linux/seccomp/syscalls/*/args", "1.0", "All must hold; of two about the same argument, either."},

@@ -146,7 +146,12 @@ Result<void> Group::monitor() {
   return monitor_path_.empty() ? Result<void>() : make_directory(monitor_path_);
 }
 
-Result<void> Group::write_schemata(std::string_view text) const {
+Result<std::string> Group::schemata() const {
+  std::string file = path_ + "/schemata";
+  return TRY(sys::read_file(file.c_str()), "reading {}", file);
+}
+
+Result<void> Group::put_back(std::string_view text) const {
   SysResult<void> written = sys::write_file((path_ + "/schemata").c_str(), text);
   if (written) return {};
   return failed(written.error(), fmt::format("writing \"{}\" to {}/schemata", cgroup::trim(text), path_));
@@ -162,12 +167,11 @@ Result<void> Group::set(const config::IntelRdt& config) const {
     for (const std::string& line : config.schemata) lines += line + "\n";
   }
   if (writes.empty()) return {};
-  std::string file = path_ + "/schemata";
-  const std::string before = TRY(sys::read_file(file.c_str()), "reading {}", file);
+  const std::string before = TRY(schemata());
   for (const std::string& text : writes) {
-    Result<void> written = write_schemata(text);
+    Result<void> written = put_back(text);
     if (written) continue;
-    if (&text != &writes.front()) (void)write_schemata(before);
+    if (&text != &writes.front()) (void)put_back(before);
     return written;
   }
   return {};

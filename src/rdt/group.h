@@ -15,10 +15,10 @@
 #include <vector>
 
 #include <cella/error.h>
+#include <cella/stats.h>
 
 #include "config/config.h"
 #include "rdt/filesystem.h"
-#include "rdt/stats.h"
 
 namespace cella::rdt {
 
@@ -55,13 +55,16 @@ class Group {
   // tasks that are still in one go to the default group.
   Result<void> remove() const;
 
-  Result<Stats> stats() const;
+  // Counters are those of the monitoring group; without one, of the whole group.
+  Result<IntelRdtStats> stats() const;
+  // The `schemata` file, and the same put back as it was.
+  Result<std::string> schemata() const;
+  Result<void> put_back(std::string_view schemata) const;
 
  private:
   Group() = default;
   std::unexpected<Error> failed(Errno error, std::string what) const;
   Result<void> make_directory(const std::string& path);
-  Result<void> write_schemata(std::string_view text) const;
 
   std::string root_;
   std::string path_;

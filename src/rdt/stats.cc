@@ -1,5 +1,4 @@
-#include "rdt/stats.h"
-
+// Group::stats.
 #include <fcntl.h>
 
 #include "base/result.h"
@@ -35,7 +34,7 @@ std::string line_of(const std::vector<std::string>& lines, std::string_view reso
   return {};
 }
 
-Result<void> add_counters(const std::string& group, const Support& support, Stats& stats) {
+Result<void> add_counters(const std::string& group, const Support& support, IntelRdtStats& stats) {
   std::string data = group + "/mon_data";
   sys::FileDescriptor directory = TRY(sys::open(data.c_str(), O_RDONLY | O_DIRECTORY), "opening {}", data);
   const bool bandwidth = support.mbm_total_bytes || support.mbm_local_bytes;
@@ -56,9 +55,9 @@ Result<void> add_counters(const std::string& group, const Support& support, Stat
 
 }  // namespace
 
-Result<Stats> Group::stats() const {
+Result<IntelRdtStats> Group::stats() const {
   const Support support = probe({root_});
-  Stats stats;
+  IntelRdtStats stats;
   const std::vector<std::string> root = lines_of(TRY(text_of(root_ + "/schemata")));
   stats.schemata = lines_of(TRY(text_of(path_ + "/schemata")));
   if (support.cache_allocation) {

@@ -1,5 +1,3 @@
-#include "rdt/stats.h"
-
 #include "rdt/group.h"
 #include "rdt/tree_testing.h"
 
@@ -14,7 +12,7 @@ TEST_F(StatsTest, AreOfTheMonitoringGroup) {
   file("/gold/mon_groups/web/mon_data/mon_L3_01/llc_occupancy", "77\n");
   directory("/gold/mon_groups/web/mon_data/mon_PERF_PKG_00");
   Group group = Group::load({}, at("/gold"), at("/gold/mon_groups/web"), false);
-  Result<Stats> stats = group.stats();
+  Result<IntelRdtStats> stats = group.stats();
   ASSERT_TRUE(stats) << stats.error().text();
   ASSERT_TRUE(stats->l3_cache_info && stats->mem_bw_info && stats->mbm_stats && stats->cmt_stats);
   EXPECT_EQ(stats->l3_cache_info->cbm_mask, "7ff");
@@ -41,14 +39,14 @@ TEST_F(StatsTest, LeaveOutWhatTheMachineHasNot) {
   empty("/info");
   config::IntelRdt config;
   config.clos_id = "/";
-  Result<Stats> stats = Group::load(config, fs_.root, "", false).stats();
+  Result<IntelRdtStats> stats = Group::load(config, fs_.root, "", false).stats();
   ASSERT_TRUE(stats) << stats.error().text();
   EXPECT_FALSE(stats->l3_cache_info || stats->mem_bw_info || stats->mbm_stats || stats->cmt_stats);
   EXPECT_EQ(stats->schemata.size(), 2u);
 }
 
 TEST_F(StatsTest, OfAGroupThatIsGoneAreAnError) {
-  Result<Stats> stats = Group::load({}, at("/gone"), "", false).stats();
+  Result<IntelRdtStats> stats = Group::load({}, at("/gone"), "", false).stats();
   ASSERT_FALSE(stats);
   EXPECT_EQ(stats.error().errno_value, ENOENT);
 }

@@ -219,7 +219,7 @@ def test_unknown_capabilities_are_warned_about(box):
     result = c.run()
     assert result.returncode == 0, result.stderr
     for kind in FIELD:
-        assert f'unknown capability "CAP_NEW_{kind.upper()}" is ignored' in result.stderr
+        assert f'/{kind}/0: is ignored: "CAP_NEW_{kind.upper()}" is not a known capability' in result.stderr
 
 
 @pytest.mark.parametrize("wanted", [True, False])
