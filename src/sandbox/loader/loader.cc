@@ -20,13 +20,13 @@ using mm::MapRequest;
 using mm::MemoryManager;
 using task::Task;
 
-constexpr int kMaxScripts = 4;             // interpreters of interpreters, as Linux
-constexpr size_t kScriptLine = 256;        // BINPRM_BUF_SIZE
+constexpr int kMaxScripts = 4;       // interpreters of interpreters, as Linux
+constexpr size_t kScriptLine = 256;  // BINPRM_BUF_SIZE
 constexpr size_t kMaxHeaders = 128;
 constexpr uint64_t kPieBase = 0x555555554000;
 constexpr uint64_t kStackGuard = 0x100000;
 constexpr uint64_t kMostStack = 256 << 20, kLeastStack = 128 << 10;
-constexpr size_t kMaxString = 131072;      // MAX_ARG_STRLEN
+constexpr size_t kMaxString = 131072;  // MAX_ARG_STRLEN
 
 std::unexpected<Errno> fail(int error) {
   return std::unexpected(Errno{error});
@@ -108,8 +108,8 @@ SysResult<Elf> read_elf(Task& task, vfs::File& file) {
 
 struct Loaded {
   uint64_t bias = 0;
-  uint64_t end = 0;         // behind the last segment
-  uint64_t headers = 0;     // where the program headers are
+  uint64_t end = 0;      // behind the last segment
+  uint64_t headers = 0;  // where the program headers are
   uint64_t entry = 0;
 };
 

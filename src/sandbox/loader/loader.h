@@ -1,5 +1,5 @@
-// Loader: from an executable file to an Image that a task can become: ELF programs (static, position-independent, with an
-// interpreter) and scripts, elf(5), execve(2). Everything in the file is hostile.
+// Loader: from an executable file to an Image that a task can become: ELF programs (static, position-independent, with
+// an interpreter) and scripts, elf(5), execve(2). Everything in the file is hostile.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Platform: runs guest code until something happens that the kernel has to see. Knows nothing of tasks, files or signals
-// of the guest; whoever implements it must pass platform_test.cc.
+// Platform: runs guest code until something happens that the kernel has to see. Knows nothing of tasks, files or
+// signals of the guest; whoever implements it must pass platform_test.cc.
 //
 //   Platform      makes address spaces
 //   AddressSpace  what guest code can reach: ranges of files mapped at guest addresses

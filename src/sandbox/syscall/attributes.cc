@@ -16,7 +16,8 @@ using task::Task;
 using vfs::Path;
 
 SysResult<Path> path_of(Task& task, int fd) {
-  return TRY(task.files->get_for_io(fd))->path;
+  return TRY(task.files->get_for_io(fd))
+  ->path;
 }
 
 SysResult<void> check_writable(const Path& path) {

@@ -149,7 +149,8 @@ Outcome sys_setfsuid(Task& task, const Arguments& a) {
 Outcome sys_setfsgid(Task& task, const Arguments& a) {
   Credentials& who = task.creds;
   const uint32_t old = who.fsgid, gid = a.word(0);
-  if (gid != kKeep && (who.has(CAP_SETGID) || is_one_of(gid, {who.gid, who.egid, who.sgid, who.fsgid}))) who.fsgid = gid;
+  if (gid != kKeep && (who.has(CAP_SETGID) || is_one_of(gid, {who.gid, who.egid, who.sgid, who.fsgid})))
+    who.fsgid = gid;
   return old;
 }
 
@@ -200,7 +201,8 @@ Outcome sys_capget(Task& task, const Arguments& a) {
   if (target == nullptr) return fail(ESRCH);
   const Credentials& who = target->creds;
   const Words words[2] = {
-      {static_cast<uint32_t>(who.effective), static_cast<uint32_t>(who.permitted), static_cast<uint32_t>(who.inheritable)},
+      {static_cast<uint32_t>(who.effective), static_cast<uint32_t>(who.permitted),
+       static_cast<uint32_t>(who.inheritable)},
       {static_cast<uint32_t>(who.effective >> 32), static_cast<uint32_t>(who.permitted >> 32),
        static_cast<uint32_t>(who.inheritable >> 32)},
   };

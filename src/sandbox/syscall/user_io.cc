@@ -7,12 +7,13 @@
 namespace cella::sandbox::syscall {
 namespace {
 
-constexpr uint64_t kMost = 0x7ffff000;        // MAX_RW_COUNT
+constexpr uint64_t kMost = 0x7ffff000;  // MAX_RW_COUNT
 constexpr size_t kBounce = 64 * 1024;
 
 }  // namespace
 
-UserIo::UserIo(uint64_t address, uint64_t size) : pieces_{{address, std::min(size, kMost)}}, size_(std::min(size, kMost)) {}
+UserIo::UserIo(uint64_t address, uint64_t size)
+    : pieces_{{address, std::min(size, kMost)}}, size_(std::min(size, kMost)) {}
 
 SysResult<UserIo> UserIo::from_vector(task::Task& task, uint64_t address, uint64_t count) {
   if (count > IOV_MAX) return std::unexpected(Errno{EINVAL});
@@ -29,8 +30,8 @@ SysResult<UserIo> UserIo::from_vector(task::Task& task, uint64_t address, uint64
   return io;
 }
 
-// What is left of the buffers, as memory of ours for one attempt: the kernel's view of it, which is valid only until the
-// lock is given back; or a copy, where a buffer lies in a mapped host file.
+// What is left of the buffers, as memory of ours for one attempt: the kernel's view of it, which is valid only until
+// the lock is given back; or a copy, where a buffer lies in a mapped host file.
 template <typename Move>
 SysResult<size_t> UserIo::once(task::Task& task, bool into_user, Move move) {
   std::vector<iovec> all;

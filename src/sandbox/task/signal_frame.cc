@@ -50,8 +50,7 @@ SysResult<void> Task::push_frame(const siginfo_t& info, const SignalAction& acti
   platform::Registers& r = registers();
   mm::MemoryManager& memory = *memory_manager;
   const bool has_alternate = !(alternate_stack_flags & SS_DISABLE);
-  const bool on_alternate =
-      has_alternate && r.rsp > alternate_stack && r.rsp - alternate_stack <= alternate_stack_size;
+  const bool on_alternate = has_alternate && r.rsp > alternate_stack && r.rsp - alternate_stack <= alternate_stack_size;
   uint64_t sp = r.rsp - kRedZone;
   if ((action.flags & SA_ONSTACK) && has_alternate && !on_alternate) sp = alternate_stack + alternate_stack_size;
 
@@ -76,9 +75,34 @@ SysResult<void> Task::push_frame(const siginfo_t& info, const SignalAction& acti
   frame.stack = alternate_stack;
   frame.stack_flags = alternate_stack_flags | (on_alternate ? SS_ONSTACK : 0);
   frame.stack_size = alternate_stack_size;
-  frame.context = {r.r8,  r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rdi,
-                   r.rsi, r.rbp, r.rbx, r.rdx, r.rax, r.rcx, r.rsp, r.rip, r.eflags,
-                   static_cast<uint16_t>(r.cs), 0, 0, static_cast<uint16_t>(r.ss), 0, 0, 0, 0, floating_point, {}};
+  frame.context = {r.r8,
+                   r.r9,
+                   r.r10,
+                   r.r11,
+                   r.r12,
+                   r.r13,
+                   r.r14,
+                   r.r15,
+                   r.rdi,
+                   r.rsi,
+                   r.rbp,
+                   r.rbx,
+                   r.rdx,
+                   r.rax,
+                   r.rcx,
+                   r.rsp,
+                   r.rip,
+                   r.eflags,
+                   static_cast<uint16_t>(r.cs),
+                   0,
+                   0,
+                   static_cast<uint16_t>(r.ss),
+                   0,
+                   0,
+                   0,
+                   0,
+                   floating_point,
+                   {}};
   if (bit(info.si_signo) & kSynchronous) frame.context.cr2 = reinterpret_cast<uint64_t>(info.si_addr);
   frame.mask = saved_mask.value_or(blocked);
   frame.info = info;

@@ -1,5 +1,5 @@
-// IoVector: the memory that a read fills or a write takes, in pieces: of the guest's memory as the kernel sees it, or of
-// the kernel's own. Valid while the kernel lock is held.
+// IoVector: the memory that a read fills or a write takes, in pieces: of the guest's memory as the kernel sees it, or
+// of the kernel's own. Valid while the kernel lock is held.
 #pragma once
 
 #include <sys/uio.h>
@@ -22,14 +22,11 @@ class IoVector {
   size_t left() const { return left_; }
   // Copies up to `size` bytes into the next pieces, or out of them, and moves on; how many.
   size_t put(const void* from, size_t size) {
-    return move(size, [&](void* piece, size_t at, size_t n) {
-      std::memcpy(piece, static_cast<const char*>(from) + at, n);
-    });
+    return move(size,
+                [&](void* piece, size_t at, size_t n) { std::memcpy(piece, static_cast<const char*>(from) + at, n); });
   }
   size_t take(void* to, size_t size) {
-    return move(size, [&](void* piece, size_t at, size_t n) {
-      std::memcpy(static_cast<char*>(to) + at, piece, n);
-    });
+    return move(size, [&](void* piece, size_t at, size_t n) { std::memcpy(static_cast<char*>(to) + at, piece, n); });
   }
   size_t put_zeroes(size_t size) {
     return move(size, [](void* piece, size_t, size_t n) { std::memset(piece, 0, n); });

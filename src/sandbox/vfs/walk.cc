@@ -65,7 +65,7 @@ class Walk {
   SysResult<Path> step(const Path& at, const std::string& component, bool follow) {
     if (component == ".") return at;
     if (component == "..") return up(at);
-    Path next = {at.mount, TRY(child_of(at.dentry, component))};
+    Path next = { at.mount, TRY(child_of(at.dentry, component)) };
     next = position_.mounts->covering(next);
     if (!next.inode().has_type(S_IFLNK)) return next;
     if (!follow) return next;
@@ -107,15 +107,14 @@ SysResult<Path> resolve(Caller& caller, const Position& position, const Path& st
 
 SysResult<Parent> resolve_parent(Caller& caller, const Position& position, const Path& start, std::string_view path) {
   Parent parent;
-  parent.directory =
-      TRY(Walk(caller, position, {}, 0).run(start, path, true, parent.name, parent.wants_directory));
+  parent.directory = TRY(Walk(caller, position, {}, 0).run(start, path, true, parent.name, parent.wants_directory));
   return parent;
 }
 
 SysResult<Path> entry_of(const Position& position, const Parent& parent) {
   if (parent.name.empty() || parent.name == ".") return parent.directory;
   if (parent.name == "..") return std::unexpected(Errno{EISDIR});
-  Path path = {parent.directory.mount, TRY(child_of(parent.directory.dentry, parent.name))};
+  Path path = { parent.directory.mount, TRY(child_of(parent.directory.dentry, parent.name)) };
   return position.mounts->covering(path);
 }
 

@@ -14,9 +14,9 @@ struct Position {
 };
 
 struct WalkOptions {
-  bool follow = true;          // a symbolic link at the end
-  bool allow_empty = false;    // "" means the start (AT_EMPTY_PATH)
-  bool no_symlinks = false;    // ELOOP for any
+  bool follow = true;        // a symbolic link at the end
+  bool allow_empty = false;  // "" means the start (AT_EMPTY_PATH)
+  bool no_symlinks = false;  // ELOOP for any
 };
 
 // `start`: where a relative path begins.

@@ -131,7 +131,8 @@ SysResult<DirectBackend::Node> DirectBackend::create(Id directory, const vfs::Ne
   if (S_ISDIR(file.mode)) {
     TRY(done(::mkdirat(fd, name, file.mode & 07777)));
   } else if (S_ISREG(file.mode)) {
-    sys::FileDescriptor made(::openat(fd, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, file.mode & 07777));
+    sys::FileDescriptor made(
+        ::openat(fd, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, file.mode & 07777));
     if (!made) return last_error();
   } else {
     TRY(done(::mknodat(fd, name, file.mode, file.device)));

@@ -141,7 +141,8 @@ class HostFile final : public vfs::SeekableFile {
       sys::FileDescriptor copy(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
       if (!copy) return last_error();
       auto& inode = static_cast<HostInode&>(path.inode());
-      mapping_ = std::make_shared<HostMapping>(std::move(copy), vfs::path_text(path, {}), inode.device(), inode.number());
+      mapping_ =
+          std::make_shared<HostMapping>(std::move(copy), vfs::path_text(path, {}), inode.device(), inode.number());
     }
     return std::static_pointer_cast<mm::Mappable>(mapping_);
   }

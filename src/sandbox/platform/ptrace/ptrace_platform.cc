@@ -23,7 +23,7 @@ namespace cella::sandbox::platform {
 namespace {
 
 constexpr int kInterrupt = SIGUSR1;  // never reaches the guest
-constexpr int kSysemu = 31;    // PTRACE_SYSEMU, which glibc names for x86 elsewhere
+constexpr int kSysemu = 31;          // PTRACE_SYSEMU, which glibc names for x86 elsewhere
 constexpr size_t kMaxXsave = 16384;
 
 Errno last_error() {
@@ -237,8 +237,7 @@ class PtraceContext final : public Context {
 
   // A further thread of the same process; it pauses until somebody attaches.
   SysResult<pid_t> clone_thread() {
-    constexpr uint64_t kFlags =
-        CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+    constexpr uint64_t kFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
     return clone_from(tracee_, kFlags);
   }
   SysResult<pid_t> clone_from(Tracee& tracee, uint64_t flags) {

@@ -2,6 +2,6 @@
 #pragma once
 
 extern "C" {
-extern const char cella_stub_begin[], cella_stub_pause[], cella_stub_batch[], cella_stub_clone[],
-    cella_stub_ready[], cella_stub_end[];
+extern const char cella_stub_begin[], cella_stub_pause[], cella_stub_batch[], cella_stub_clone[], cella_stub_ready[],
+    cella_stub_end[];
 }
