@@ -1,0 +1,82 @@
+#include "sandbox/core/timer.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace cella::sandbox::core {
+
+void Timer::cancel() {
+  if (queue_ == nullptr) return;
+  queue_->timers_.erase({deadline_, this});
+  queue_ = nullptr;
+}
+
+TimerQueue::~TimerQueue() {
+  if (!has_thread_) return;
+  {
+    Locked locked(lock_);
+    ending_ = true;
+    changed_.notify_one();
+  }
+  pthread_join(thread_, nullptr);
+}
+
+void TimerQueue::set(Timer& timer, Nanoseconds deadline) {
+  timer.cancel();
+  if (deadline == kNever) return;
+  timer.queue_ = this;
+  timer.deadline_ = deadline;
+  timers_.insert({deadline, &timer});
+  // Made when the first timer is set: most programs have none. Without it (the host is out of threads) later ones try.
+  if (!has_thread_) has_thread_ = pthread_create(&thread_, nullptr, run, this) == 0;
+  changed_.notify_one();
+}
+
+void* TimerQueue::run(void* self) {
+  auto& queue = *static_cast<TimerQueue*>(self);
+  std::unique_lock<std::mutex> lock(queue.lock_.mutex());
+  while (!queue.ending_) {
+    if (queue.timers_.empty()) {
+      queue.changed_.wait(lock);
+      continue;
+    }
+    auto [deadline, timer] = *queue.timers_.begin();
+    const Nanoseconds left = deadline - now();
+    if (left > 0) {
+      constexpr Nanoseconds kLongest = 3600 * kSecond;
+      queue.changed_.wait_for(lock, std::chrono::nanoseconds(std::min(left, kLongest)));
+      continue;
+    }
+    timer->cancel();
+    timer->on_expiry();
+  }
+  return nullptr;
+}
+
+void IntervalTimer::start(TimerQueue& queue, Nanoseconds first, Nanoseconds interval) {
+  timers_ = &queue;
+  next_ = first;
+  interval_ = interval;
+  queue.set(*this, first);
+}
+
+Nanoseconds IntervalTimer::left() const {
+  return is_running() ? std::max<Nanoseconds>(next_ - now(), 1) : 0;
+}
+
+void IntervalTimer::on_expiry() {
+  // A guest's interval of a nanosecond must not keep the kernel busy: what goes off sooner is counted together.
+  constexpr Nanoseconds kLeast = 50'000;
+  const Nanoseconds time = now();
+  uint64_t times = 1;
+  if (interval_ == 0) {
+    next_ = kNever;
+  } else {
+    times += static_cast<uint64_t>((time - next_) / interval_);
+    next_ = add_time(next_, static_cast<Nanoseconds>(times) * interval_);
+    timers_->set(*this, std::max(next_, time + kLeast));
+  }
+  on_ticks(times);
+}
+
+}  // namespace cella::sandbox::core

@@ -1,0 +1,51 @@
+// The mounts of a container, as its configuration lists them, made in the application kernel.
+//
+// Places are found inside the root whatever links it has, and made where they are missing. What is mounted is ours, but
+// for binds and the root, which are the host's files through a FileBackend. Nothing is shared with other namespaces, so
+// propagation has no meaning; MS_SHARED is refused, the rest is what there is anyway.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <cella/error.h>
+
+#include "sandbox/fs/devices.h"
+#include "sandbox/fs/host/backend.h"
+#include "sandbox/fs/proc/procfs.h"
+#include "sandbox/fs/sys/sysfs.h"
+
+namespace cella::sandbox::fs {
+
+struct ContainerMount {
+  std::string destination;
+  std::string type;    // not looked at with MS_BIND
+  std::string source;  // as /proc/mounts shows it
+  uint64_t flags = 0;  // MS_*; MS_BIND: `backend` is mounted, MS_REMOUNT: flags of what is there are changed
+  std::string data;    // the filesystem's own options
+  std::shared_ptr<FileBackend> backend;
+};
+
+// Makes the root of a mount of some type.
+using FilesystemFactory = std::function<SysResult<vfs::DentryPtr>(const ContainerMount& mount)>;
+
+struct ContainerFiles {
+  std::shared_ptr<FileBackend> root;
+  bool overlay = false;  // what is written below the root stays in memory
+  bool read_only_root = false;
+  std::vector<ContainerMount> mounts;
+  std::vector<DeviceNode> devices;
+  std::vector<std::string> masked_paths, read_only_paths;
+  // Types besides those that are known here: devpts.
+  std::map<std::string, FilesystemFactory> factories;
+  ProcfsHooks proc;
+  SysfsHooks sys;
+};
+
+// kUnsupported: a type or flag that this kernel does not have. Masked and read-only paths that are not there are passed
+// over, as the specification has it. `kernel` must outlive the result.
+Result<std::shared_ptr<vfs::MountNamespace>> make_container_mounts(task::Kernel& kernel, const ContainerFiles& files);
+
+}  // namespace cella::sandbox::fs

@@ -1,0 +1,32 @@
+#include "sandbox/fs/types.h"
+
+#include <cerrno>
+
+#include "base/result.h"
+#include "sandbox/fs/tmpfs.h"
+
+namespace cella::sandbox::fs {
+namespace {
+
+SysResult<vfs::DentryPtr> tmpfs(task::Kernel& kernel, const std::string& options) {
+  return make_tmpfs(*kernel.memory, TRY(parse_tmpfs_options(options)));
+}
+
+struct Type {
+  const char* name;
+  SysResult<vfs::DentryPtr> (*make)(task::Kernel& kernel, const std::string& options);
+};
+constexpr Type kTypes[] = {
+    {"ramfs", tmpfs},
+    {"tmpfs", tmpfs},
+};
+
+}  // namespace
+
+SysResult<vfs::DentryPtr> make_filesystem(task::Kernel& kernel, const std::string& type, const std::string& options) {
+  for (const Type& known : kTypes)
+    if (type == known.name) return known.make(kernel, options);
+  return std::unexpected(Errno{ENODEV});
+}
+
+}  // namespace cella::sandbox::fs

@@ -1,0 +1,149 @@
+// What every platform must do. Guest code is bytes that the tests map.
+#include "sandbox/platform/platform.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <thread>
+
+#include "sandbox/core/time.h"
+#include "sandbox/platform/ptrace/ptrace_platform.h"
+
+namespace cella::sandbox::platform {
+namespace {
+
+constexpr uint64_t kCode = 0x10000, kData = 0x20000;
+constexpr uint64_t kPage = 4096;
+
+class PlatformTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { platform_ = make_ptrace_platform().value().release(); }
+  void SetUp() override {
+    fd_ = ::memfd_create("guest", MFD_CLOEXEC);
+    ASSERT_EQ(::ftruncate(fd_, 64 * kPage), 0);
+    memory_ = static_cast<char*>(::mmap(nullptr, 64 * kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0));
+    space_ = platform_->new_address_space().value();
+    context_ = platform_->new_context(*space_, nullptr).value();
+    ASSERT_TRUE(context_->attach().has_value());
+  }
+  void TearDown() override {
+    context_.reset();
+    space_.reset();
+    ::munmap(memory_, 64 * kPage);
+    ::close(fd_);
+  }
+  void code(std::initializer_list<unsigned char> bytes) {
+    std::memcpy(memory_, std::data(bytes), bytes.size());
+    space_->map(kCode, kPage, PROT_READ | PROT_EXEC, fd_, 0);
+    space_->map(kData, kPage, PROT_READ | PROT_WRITE, fd_, kPage);
+    context_->registers().rip = kCode;
+  }
+
+  static Stop run(Context& context) {
+    EXPECT_TRUE(context.flush().has_value());
+    return context.run();
+  }
+
+  static Platform* platform_;
+  int fd_ = -1;
+  char* memory_ = nullptr;
+  std::unique_ptr<AddressSpace> space_;
+  std::unique_ptr<Context> context_;
+};
+Platform* PlatformTest::platform_ = nullptr;
+
+TEST_F(PlatformTest, ReportsASystemCallWithoutExecutingIt) {
+  code({0xb8, 0x39, 0x30, 0x00, 0x00, 0x0f, 0x05, 0x0f, 0x05});  // mov eax, 12345; syscall; syscall
+  context_->registers().rdi = 7;
+  ASSERT_EQ(run(*context_).event, Event::kSyscall);
+  EXPECT_EQ(context_->registers().orig_rax, 12345u);
+  EXPECT_EQ(context_->registers().rdi, 7u);
+  EXPECT_EQ(context_->registers().rip, kCode + 7);
+  context_->registers().rax = SYS_getppid;
+  ASSERT_EQ(run(*context_).event, Event::kSyscall);
+  EXPECT_EQ(context_->registers().orig_rax, uint64_t{SYS_getppid});
+}
+
+TEST_F(PlatformTest, ReportsAFaultWithItsAddress) {
+  code({0x48, 0x8b, 0x03, 0x0f, 0x05});  // mov rax, [rbx]; syscall
+  context_->registers().rbx = 0x99000;
+  Stop stop = run(*context_);
+  ASSERT_EQ(stop.event, Event::kFault);
+  EXPECT_EQ(reinterpret_cast<uint64_t>(stop.info.si_addr), 0x99000u);
+  EXPECT_EQ(context_->registers().rip, kCode);
+  space_->map(0x99000, kPage, PROT_READ, fd_, 2 * kPage);
+  memory_[2 * kPage] = 42;
+  ASSERT_EQ(run(*context_).event, Event::kSyscall);
+}
+
+TEST_F(PlatformTest, ProtectionsTakeEffect) {
+  code({0x48, 0x89, 0x03, 0x0f, 0x05});  // mov [rbx], rax; syscall
+  context_->registers().rbx = kData;
+  context_->registers().rax = 5;
+  ASSERT_EQ(run(*context_).event, Event::kSyscall);
+  EXPECT_EQ(memory_[kPage], 5);
+  space_->protect(kData, kPage, PROT_READ);
+  context_->registers().rip = kCode;
+  EXPECT_EQ(run(*context_).event, Event::kFault);
+  space_->unmap(kData, kPage);
+  EXPECT_EQ(run(*context_).event, Event::kFault);
+}
+
+TEST_F(PlatformTest, InterruptsEndlessCode) {
+  code({0xeb, 0xfe});  // jmp .
+  std::thread other([&] {
+    ::usleep(20'000);
+    context_->interrupt();
+  });
+  EXPECT_EQ(run(*context_).event, Event::kInterrupted);
+  other.join();
+  context_->interrupt();
+  EXPECT_EQ(run(*context_).event, Event::kInterrupted);
+}
+
+TEST_F(PlatformTest, ExceptionsAreNotFaults) {
+  code({0x0f, 0x0b});  // ud2
+  Stop stop = run(*context_);
+  EXPECT_EQ(stop.event, Event::kException);
+  EXPECT_EQ(stop.info.si_signo, SIGILL);
+}
+
+TEST_F(PlatformTest, ThreadsShareTheirSpace) {
+  code({0x48, 0x89, 0x03, 0x0f, 0x05});
+  std::unique_ptr<Context> second = platform_->new_context(*space_, context_.get()).value();
+  context_->registers().rbx = kData;
+  context_->registers().rax = 1;
+  std::thread thread([&] {
+    ASSERT_TRUE(second->attach().has_value());
+    second->registers() = context_->registers();
+    second->registers().rbx = kData + 8;
+    second->registers().rax = 2;
+    ASSERT_EQ(run(*second).event, Event::kSyscall);
+    second.reset();
+  });
+  thread.join();
+  ASSERT_EQ(run(*context_).event, Event::kSyscall);
+  EXPECT_EQ(memory_[kPage], 1);
+  EXPECT_EQ(memory_[kPage + 8], 2);
+}
+
+TEST_F(PlatformTest, FloatingPointStateIsItsOwn) {
+  code({0x66, 0x48, 0x0f, 0x6e, 0xc3, 0x0f, 0x05, 0x66, 0x48, 0x0f, 0x7e, 0xc0, 0x0f,
+        0x05});  // movq xmm0,rbx; …; rax,xmm0
+  context_->registers().rbx = 0x1234;
+  ASSERT_EQ(run(*context_).event, Event::kSyscall);
+  auto state = context_->floating_point();
+  ASSERT_TRUE(state.has_value());
+  context_->registers().rip = kCode;
+  context_->registers().rbx = 0x9999;
+  ASSERT_EQ(run(*context_).event, Event::kSyscall);
+  ASSERT_TRUE(context_->set_floating_point(*state).has_value());
+  ASSERT_EQ(run(*context_).event, Event::kSyscall);
+  EXPECT_EQ(context_->registers().orig_rax, 0x1234u);
+}
+
+}  // namespace
+}  // namespace cella::sandbox::platform

@@ -1,0 +1,39 @@
+#include "sandbox/platform/ptrace/placement.h"
+
+#include <sched.h>
+
+namespace cella::sandbox::platform {
+
+Placement::Placement() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) < 0) return;
+  count_ = 0;
+  for (int cpu = 0; cpu < kMaxCpus; ++cpu)
+    if (CPU_ISSET(cpu, &set)) allowed_[static_cast<size_t>(count_++)] = cpu;
+}
+
+int Placement::first_cpu() const {
+  int cpu = ::sched_getcpu();
+  return cpu >= 0 && cpu < kMaxCpus ? cpu : allowed_[0];
+}
+
+void Placement::pin(int cpu, pid_t tid) {
+  // Where the host forbids it, things are slower, not wrong.
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  (void)::sched_setaffinity(0, sizeof set, &set);
+  (void)::sched_setaffinity(tid, sizeof set, &set);
+}
+
+int Placement::better_cpu(int cpu) const {
+  if (running_[static_cast<size_t>(cpu)].load(std::memory_order_relaxed) == 0) return cpu;
+  for (int i = 0; i < count_; ++i) {
+    int other = allowed_[static_cast<size_t>(i)];
+    if (running_[static_cast<size_t>(other)].load(std::memory_order_relaxed) == 0) return other;
+  }
+  return cpu;
+}
+
+}  // namespace cella::sandbox::platform

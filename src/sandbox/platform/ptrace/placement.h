@@ -1,0 +1,39 @@
+// Placement: on which CPU a context's pair of threads runs. Private to platform/ptrace.
+//
+// Pairs begin where their maker runs, so that a parent that waits for its child stays close to it, and move when their
+// CPU has had more than one guest to run for some time while another CPU had none. Lock-free: counts may be a moment
+// old, which costs a late move at most.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+namespace cella::sandbox::platform {
+
+class Placement {
+ public:
+  // Reads which CPUs this process may use.
+  Placement();
+
+  static constexpr int kMaxCpus = 256;
+
+  // The CPU of a pair that starts on the calling thread.
+  int first_cpu() const;
+  // Pins the calling thread and `tid`.
+  static void pin(int cpu, pid_t tid);
+  // A guest begins or ends running on `cpu`.
+  void enter(int cpu) { running_[static_cast<size_t>(cpu)].fetch_add(1, std::memory_order_relaxed); }
+  void leave(int cpu) { running_[static_cast<size_t>(cpu)].fetch_sub(1, std::memory_order_relaxed); }
+  // Where a pair on `cpu` had better be: another CPU without guests when `cpu` has others besides this one, else `cpu`.
+  int better_cpu(int cpu) const;
+
+ private:
+  int count_ = 1;
+  std::array<int, kMaxCpus> allowed_ = {};
+  std::array<std::atomic<int>, kMaxCpus> running_ = {};
+};
+
+}  // namespace cella::sandbox::platform

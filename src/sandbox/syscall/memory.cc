@@ -1,0 +1,129 @@
+#include <linux/mman.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+
+#include <cerrno>
+
+#include "base/result.h"
+#include "sandbox/fs/filesystem.h"
+#include "sandbox/fs/tmpfs.h"
+#include "sandbox/syscall/handlers.h"
+
+namespace cella::sandbox::syscall {
+
+using task::Task;
+
+Outcome sys_mmap(Task& task, const Arguments& a) {
+  const int flags = a.integer(3), type = flags & MAP_TYPE;
+  mm::MapRequest request;
+  request.address = a[0];
+  request.size = a[1];
+  request.protection = a.integer(2) & (PROT_READ | PROT_WRITE | PROT_EXEC);
+  request.fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE);
+  request.no_replace = flags & MAP_FIXED_NOREPLACE;
+  request.grows_down = flags & MAP_GROWSDOWN;
+  request.locked = flags & MAP_LOCKED;
+  request.low = flags & MAP_32BIT;
+  request.offset = a[5];
+  if (a[5] % mm::kPageSize != 0) return fail(EINVAL);
+  if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE) return fail(EINVAL);
+  if (flags & MAP_HUGETLB) return fail(ENOMEM);  // there are none
+  request.shared = type != MAP_PRIVATE;
+  if (!(flags & MAP_ANONYMOUS)) {
+    vfs::FilePtr file = TRY(task.files->get_for_io(a.fd(4)));
+    if (!file->may_read()) return fail(EACCES);
+    const bool may_write = file->may_write();
+    if (request.shared && (request.protection & PROT_WRITE) && !may_write) return fail(EACCES);
+    if (request.shared && !may_write) request.max_protection &= ~PROT_WRITE;
+    if (file->path.mount->flags & MS_NOEXEC) {
+      if (request.protection & PROT_EXEC) return fail(EPERM);
+      request.max_protection &= ~PROT_EXEC;
+    }
+    // Whoever may write to the file may make it so with mprotect(2): a seal forbids that for good.
+    const SysResult<uint32_t> seals = file->seals();
+    if (request.shared && seals && (*seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))) {
+      request.max_protection &= ~PROT_WRITE;
+    }
+    request.file = TRY(file->mappable(request.shared, request.protection & PROT_WRITE));
+  }
+  const uint64_t limit = task.group->limit(RLIMIT_AS);
+  if (limit != RLIM_INFINITY && task.memory().virtual_size() + mm::page_up(a[1]) > limit) return fail(ENOMEM);
+  return task.memory().map(request);
+}
+
+Outcome sys_munmap(Task& task, const Arguments& a) {
+  TRY(task.memory().unmap(a[0], a[1]));
+  return 0;
+}
+Outcome sys_mprotect(Task& task, const Arguments& a) {
+  const int protection = a.integer(2);
+  if (protection & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN | PROT_GROWSUP)) return fail(EINVAL);
+  TRY(task.memory().protect(a[0], a[1], protection & (PROT_READ | PROT_WRITE | PROT_EXEC)));
+  return 0;
+}
+Outcome sys_brk(Task& task, const Arguments& a) {
+  return task.memory().set_brk(a[0], task.group->limit(RLIMIT_DATA));
+}
+Outcome sys_mremap(Task& task, const Arguments& a) {
+  return task.memory().remap(a[0], a[1], a[2], a.integer(3), a[4]);
+}
+Outcome sys_madvise(Task& task, const Arguments& a) {
+  TRY(task.memory().advise(a[0], a[1], a.integer(2)));
+  return 0;
+}
+
+// Shared mappings are the host's page cache, or memory: there is nothing to write out that the host does not.
+Outcome sys_msync(Task& task, const Arguments& a) {
+  const int flags = a.integer(2);
+  if (a[0] % mm::kPageSize != 0 || (flags & ~(MS_ASYNC | MS_SYNC | MS_INVALIDATE)) ||
+      ((flags & MS_ASYNC) && (flags & MS_SYNC))) {
+    return fail(EINVAL);
+  }
+  return task.memory().is_mapped(a[0], mm::page_up(a[1])) ? Outcome(0) : Outcome(fail(ENOMEM));
+}
+Outcome sys_mincore(Task& task, const Arguments& a) {
+  if (a[0] % mm::kPageSize != 0) return fail(EINVAL);
+  if (a[1] > task.memory().limit() || !task.memory().is_mapped(a[0], mm::page_up(a[1]))) return fail(ENOMEM);
+  std::vector<char> resident(mm::page_up(a[1]) / mm::kPageSize, 1);
+  TRY(task.memory().copy_out(a[2], resident.data(), resident.size()));
+  return 0;
+}
+
+// Guest memory is not swapped out by us, and what the host does with it is the container's memory cgroup's affair.
+static Outcome lock(Task& task, uint64_t address, uint64_t size) {
+  if (task.group->limit(RLIMIT_MEMLOCK) == 0 && !task.creds.has(14 /* CAP_IPC_LOCK */)) return fail(EPERM);
+  const uint64_t start = mm::page_down(address);
+  return task.memory().is_mapped(start, mm::page_up(address + size) - start) ? Outcome(0) : Outcome(fail(ENOMEM));
+}
+Outcome sys_mlock(Task& task, const Arguments& a) {
+  return lock(task, a[0], a[1]);
+}
+Outcome sys_mlock2(Task& task, const Arguments& a) {
+  return a.integer(2) & ~1 ? Outcome(fail(EINVAL)) : lock(task, a[0], a[1]);
+}
+Outcome sys_munlock(Task& task, const Arguments& a) {
+  const uint64_t start = mm::page_down(a[0]);
+  return task.memory().is_mapped(start, mm::page_up(a[0] + a[1]) - start) ? Outcome(0) : Outcome(fail(ENOMEM));
+}
+Outcome sys_mlockall(Task&, const Arguments& a) {
+  constexpr int kKnown = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT;
+  return a.integer(0) == 0 || (a.integer(0) & ~kKnown) ? Outcome(fail(EINVAL)) : Outcome(0);
+}
+Outcome sys_munlockall(Task&, const Arguments&) {
+  return 0;
+}
+
+Outcome sys_memfd_create(Task& task, const Arguments& a) {
+  constexpr uint32_t kCloexec = 1, kAllowSealing = 2, kNoexecSeal = 8, kExec = 16;
+  if (a.word(1) & ~(kCloexec | kAllowSealing | kNoexecSeal | kExec)) return fail(EINVAL);
+  constexpr size_t kMostName = 249;
+  SysResult<std::string> name = task.memory().read_string(a[0], kMostName + 1);
+  if (!name) return fail(name.error().value == ENAMETOOLONG ? EINVAL : name.error().value);
+  auto inode = fs::make_tmpfs_file(*task.kernel.memory, 0777, task.creds.fsuid, task.creds.fsgid,
+                                   a.word(1) & (kAllowSealing | kNoexecSeal));
+  vfs::Path path = fs::anonymous_path(inode, "/memfd:" + *name + " (deleted)");
+  vfs::FilePtr file = TRY(inode->open(task, path, O_RDWR));
+  return static_cast<uint64_t>(TRY(task.files->add(file, a.word(1) & kCloexec, task.group->limit(RLIMIT_NOFILE))));
+}
+
+}  // namespace cella::sandbox::syscall

@@ -1,0 +1,180 @@
+// Scheduling is the host's: what is set here is remembered for those who ask, and the CPUs are those that we have.
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+
+#include "base/result.h"
+#include "sandbox/syscall/handlers.h"
+
+namespace cella::sandbox::syscall {
+
+using task::Task;
+
+namespace {
+
+SysResult<Task*> target_of(Task& task, int tid) {
+  if (tid < 0) return fail(EINVAL);
+  Task* target = tid == 0 ? &task : task.kernel.task(tid);
+  if (target == nullptr) return fail(ESRCH);
+  return target;
+}
+
+}  // namespace
+
+Outcome sys_sched_yield(Task& task, const Arguments&) {
+  core::Unlocked unlocked(task.kernel.lock);
+  ::sched_yield();
+  return 0;
+}
+Outcome sys_sched_getaffinity(Task& task, const Arguments& a) {
+  TRY(target_of(task, a.integer(0)));
+  // The guest's processors are numbered from 0, whichever the host gave us.
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (int cpu = 0; cpu < task.kernel.cpu_count; ++cpu) CPU_SET(cpu, &set);
+  constexpr size_t kWord = 8;
+  if (a[1] < kWord || a[1] % kWord != 0) return fail(EINVAL);
+  const size_t size = std::min<size_t>(a[1], kWord);
+  TRY(task.memory().copy_out(a[2], &set, size));
+  return size;
+}
+Outcome sys_sched_setaffinity(Task& task, const Arguments& a) {
+  TRY(target_of(task, a.integer(0)));
+  uint64_t mask = 0;
+  TRY(task.memory().copy_in(a[2], &mask, std::min<size_t>(a[1], sizeof mask)));
+  return mask == 0 ? Outcome(fail(EINVAL)) : Outcome(0);
+}
+Outcome sys_sched_getscheduler(Task& task, const Arguments& a) {
+  TRY(target_of(task, a.integer(0)));
+  return SCHED_OTHER;
+}
+Outcome sys_sched_setscheduler(Task& task, const Arguments& a) {
+  TRY(target_of(task, a.integer(0)));
+  const int priority = TRY(task.memory().read<int>(a[2]));
+  const int policy = a.integer(1);
+  if (policy != SCHED_OTHER && policy != SCHED_BATCH && policy != SCHED_IDLE) return fail(EPERM);
+  return priority == 0 ? Outcome(0) : Outcome(fail(EINVAL));
+}
+Outcome sys_sched_getparam(Task& task, const Arguments& a) {
+  TRY(target_of(task, a.integer(0)));
+  TRY(task.memory().write(a[1], 0));
+  return 0;
+}
+Outcome sys_sched_setparam(Task& task, const Arguments& a) {
+  TRY(target_of(task, a.integer(0)));
+  return TRY(task.memory().read<int>(a[1]))
+  == 0 ? Outcome(0) : Outcome(fail(EINVAL));
+}
+Outcome sys_sched_get_priority_max(Task&, const Arguments& a) {
+  const int result = ::sched_get_priority_max(a.integer(0));
+  return result < 0 ? Outcome(fail(EINVAL)) : Outcome(static_cast<uint64_t>(result));
+}
+Outcome sys_sched_get_priority_min(Task&, const Arguments& a) {
+  const int result = ::sched_get_priority_min(a.integer(0));
+  return result < 0 ? Outcome(fail(EINVAL)) : Outcome(static_cast<uint64_t>(result));
+}
+// The kernel gives 20 - nice, getpriority(2) "C library/kernel differences".
+Outcome sys_getpriority(Task& task, const Arguments& a) {
+  if (a.integer(0) != PRIO_PROCESS) return a.word(0) > PRIO_USER ? Outcome(fail(EINVAL)) : Outcome(20);
+  Task* target = TRY(target_of(task, a.integer(1)));
+  return static_cast<uint64_t>(20 - target->nice);
+}
+Outcome sys_setpriority(Task& task, const Arguments& a) {
+  if (a.word(0) > PRIO_USER) return fail(EINVAL);
+  const int nice = std::clamp(a.integer(2), -20, 19);
+  Task* target = a.integer(0) == PRIO_PROCESS ? TRY(target_of(task, a.integer(1))) : &task;
+  constexpr int kSysNice = 23;  // CAP_SYS_NICE
+  if (nice < target->nice && !task.creds.has(kSysNice)) return fail(EACCES);
+  target->nice = nice;
+  return 0;
+}
+// struct sched_attr of sched_setattr(2), as it was first; later fields are zero.
+struct SchedulingAttributes {
+  uint32_t size = 48, policy = SCHED_OTHER;
+  uint64_t flags = 0;
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime = 0, deadline = 0, period = 0;
+};
+Outcome sys_sched_getattr(Task& task, const Arguments& a) {
+  if (a.integer(0) < 0 || a[1] == 0 || a[3] != 0) return fail(EINVAL);
+  if (a.word(2) < sizeof(SchedulingAttributes) || a.word(2) > mm::kPageSize) return fail(EINVAL);
+  SchedulingAttributes attributes;
+  attributes.nice = TRY(target_of(task, a.integer(0)))
+  ->nice;
+  TRY(task.memory().write(a[1], attributes));
+  return 0;
+}
+Outcome sys_sched_setattr(Task& task, const Arguments& a) {
+  if (a.integer(0) < 0 || a[1] == 0 || a[2] != 0) return fail(EINVAL);
+  SchedulingAttributes wanted;
+  wanted.size = TRY(task.memory().read<uint32_t>(a[1]));
+  if (wanted.size == 0) wanted.size = sizeof wanted;
+  if (wanted.size < sizeof wanted || wanted.size > mm::kPageSize) return fail(E2BIG);
+  wanted = TRY(task.memory().read<SchedulingAttributes>(a[1]));
+  Task* target = TRY(target_of(task, a.integer(0)));
+  if (wanted.policy > SCHED_DEADLINE || wanted.policy == 4) return fail(EINVAL);
+  if (wanted.policy != SCHED_OTHER && wanted.policy != SCHED_BATCH && wanted.policy != SCHED_IDLE) return fail(EPERM);
+  if (wanted.priority != 0) return fail(EINVAL);
+  constexpr int kSysNice = 23;  // CAP_SYS_NICE
+  const int nice = std::clamp(wanted.nice, -20, 19);
+  if (nice < target->nice && !task.creds.has(kSysNice)) return fail(EPERM);
+  target->nice = nice;
+  return 0;
+}
+// Of the policies that there are, none takes turns.
+Outcome sys_sched_rr_get_interval(Task& task, const Arguments& a) {
+  TRY(target_of(task, a.integer(0)));
+  TRY(task.memory().write(a[1], timespec{0, 4'000'000}));
+  return 0;
+}
+
+namespace {
+
+constexpr int kIoPriorityProcess = 1, kIoPriorityUser = 3;  // IOPRIO_WHO_*
+
+}  // namespace
+
+Outcome sys_ioprio_get(Task& task, const Arguments& a) {
+  if (a.integer(0) < kIoPriorityProcess || a.integer(0) > kIoPriorityUser) return fail(EINVAL);
+  if (a.integer(0) != kIoPriorityProcess) return static_cast<uint64_t>(task.io_priority);
+  Task* target = a.integer(1) == 0 ? &task : task.kernel.task(a.integer(1));
+  if (target == nullptr) return fail(ESRCH);
+  return static_cast<uint64_t>(target->io_priority);
+}
+Outcome sys_ioprio_set(Task& task, const Arguments& a) {
+  constexpr int kClassShift = 13, kRealTime = 1, kIdle = 3;
+  const int priority = a.integer(2), level = priority & 7, kind = priority >> kClassShift;
+  if (kind < 0 || kind > kIdle || (kind == 0 && level != 0)) return fail(EINVAL);
+  if (kind == kRealTime && !task.creds.has(21 /* CAP_SYS_ADMIN */)) return fail(EPERM);
+  if (a.integer(0) < kIoPriorityProcess || a.integer(0) > kIoPriorityUser) return fail(EINVAL);
+  Task* target = a.integer(0) != kIoPriorityProcess || a.integer(1) == 0 ? &task : task.kernel.task(a.integer(1));
+  if (target == nullptr) return fail(ESRCH);
+  target->io_priority = priority;
+  return 0;
+}
+Outcome sys_getcpu(Task& task, const Arguments& a) {
+  const auto cpu = static_cast<uint32_t>(std::max(::sched_getcpu(), 0));
+  if (a[0] != 0) TRY(task.memory().write(a[0], cpu));
+  if (a[1] != 0) TRY(task.memory().write(a[1], uint32_t{0}));
+  return 0;
+}
+// Every switch between guest and kernel is a full barrier for that thread; others have one at their next.
+Outcome sys_membarrier(Task& task, const Arguments& a) {
+  constexpr int kSupported = MEMBARRIER_CMD_GLOBAL;
+  if (a.integer(1) != 0) return fail(EINVAL);
+  switch (a.integer(0)) {
+    case MEMBARRIER_CMD_QUERY:
+      return kSupported;
+    case MEMBARRIER_CMD_GLOBAL:
+      for (const auto& [id, other] : task.kernel.tasks)
+        if (other != &task) other->interrupt();
+      return 0;
+    default:
+      return fail(EINVAL);
+  }
+}
+
+}  // namespace cella::sandbox::syscall

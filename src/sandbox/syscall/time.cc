@@ -1,0 +1,108 @@
+#include <sys/time.h>
+
+#include <cerrno>
+
+#include "base/result.h"
+#include "sandbox/core/restart.h"
+#include "sandbox/syscall/handlers.h"
+
+namespace cella::sandbox::syscall {
+
+using core::Nanoseconds;
+using task::Task;
+
+bool is_valid(const timespec& t) {
+  return t.tv_sec >= 0 && t.tv_nsec >= 0 && t.tv_nsec < core::kSecond;
+}
+
+// What the host counts for the sandbox as a whole is not what a guest's clocks of CPU time count.
+SysResult<Nanoseconds> read_clock(Task& task, int clock) {
+  switch (clock) {
+    case CLOCK_PROCESS_CPUTIME_ID: {
+      Nanoseconds total = task.group->user_time + task.group->system_time;
+      for (const Task* one : task.group->tasks) total += one->user_time + one->system_time;
+      return total;
+    }
+    case CLOCK_THREAD_CPUTIME_ID:
+      return task.user_time + task.system_time;
+    case CLOCK_REALTIME:
+    case CLOCK_MONOTONIC:
+    case CLOCK_MONOTONIC_RAW:
+    case CLOCK_REALTIME_COARSE:
+    case CLOCK_MONOTONIC_COARSE:
+    case CLOCK_BOOTTIME:
+    case CLOCK_TAI:
+      return core::now(clock);
+    default:
+      return fail(EINVAL);
+  }
+}
+
+namespace {
+
+Outcome sleep_until(Task& task, Nanoseconds deadline, uint64_t remaining) {
+  for (;;) {
+    SysResult<void> slept = task.sleep(deadline);
+    if (slept) continue;  // woken for nothing
+    if (slept.error().value == ETIMEDOUT) return 0;
+    break;
+  }
+  if (remaining != 0) {
+    const timespec left = core::to_timespec(std::max<Nanoseconds>(deadline - core::now(), 0));
+    TRY(task.memory().write(remaining, left));
+  }
+  task.restart = [=](Task& again) { return sleep_until(again, deadline, remaining); };
+  return fail(core::kRestartBlock);
+}
+
+}  // namespace
+
+SysResult<Nanoseconds> deadline_from(Task& task, uint64_t address) {
+  if (address == 0) return core::kNever;
+  const auto relative = TRY(task.memory().read<timespec>(address));
+  if (!is_valid(relative)) return fail(EINVAL);
+  return core::add_time(core::now(), core::from_timespec(relative));
+}
+
+Outcome sys_clock_gettime(Task& task, const Arguments& a) {
+  const Nanoseconds now = TRY(read_clock(task, a.integer(0)));
+  TRY(task.memory().write(a[1], core::to_timespec(now)));
+  return 0;
+}
+Outcome sys_clock_getres(Task& task, const Arguments& a) {
+  TRY(read_clock(task, a.integer(0)));
+  const bool coarse = a.integer(0) == CLOCK_REALTIME_COARSE || a.integer(0) == CLOCK_MONOTONIC_COARSE;
+  if (a[1] != 0) TRY(task.memory().write(a[1], timespec{0, coarse ? 4'000'000 : 1}));
+  return 0;
+}
+Outcome sys_nanosleep(Task& task, const Arguments& a) {
+  const auto wanted = TRY(task.memory().read<timespec>(a[0]));
+  if (!is_valid(wanted)) return fail(EINVAL);
+  return sleep_until(task, core::add_time(core::now(), core::from_timespec(wanted)), a[1]);
+}
+Outcome sys_clock_nanosleep(Task& task, const Arguments& a) {
+  const int clock = a.integer(0);
+  if (clock == CLOCK_THREAD_CPUTIME_ID) return fail(EINVAL);
+  const Nanoseconds now = TRY(read_clock(task, clock));
+  const auto wanted = TRY(task.memory().read<timespec>(a[2]));
+  if (!is_valid(wanted)) return fail(EINVAL);
+  const Nanoseconds time = core::from_timespec(wanted);
+  if (!(a.integer(1) & TIMER_ABSTIME)) return sleep_until(task, core::add_time(core::now(), time), a[3]);
+  if (time <= now) return 0;
+  Outcome slept = sleep_until(task, core::add_time(core::now(), time - now), 0);
+  if (!slept && slept.error().value == core::kRestartBlock) return fail(core::kRestartNoHand);
+  return slept;
+}
+Outcome sys_gettimeofday(Task& task, const Arguments& a) {
+  const Nanoseconds now = core::now(CLOCK_REALTIME);
+  if (a[0] != 0) TRY(task.memory().write(a[0], timeval{now / core::kSecond, now % core::kSecond / 1000}));
+  if (a[1] != 0) TRY(task.memory().write(a[1], uint64_t{0}));
+  return 0;
+}
+Outcome sys_time(Task& task, const Arguments& a) {
+  const Nanoseconds seconds = core::now(CLOCK_REALTIME) / core::kSecond;
+  if (a[0] != 0) TRY(task.memory().write(a[0], seconds));
+  return static_cast<uint64_t>(seconds);
+}
+
+}  // namespace cella::sandbox::syscall

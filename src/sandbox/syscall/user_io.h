@@ -1,0 +1,36 @@
+// UserIo: a guest's buffers for one call of the read and write family, with its waiting.
+#pragma once
+
+#include <sys/uio.h>
+
+#include "sandbox/syscall/table.h"
+
+namespace cella::sandbox::syscall {
+
+class UserIo {
+ public:
+  // The buffers of readv(2): EINVAL, EFAULT.
+  static SysResult<UserIo> from_vector(task::Task& task, uint64_t address, uint64_t count);
+  UserIo(uint64_t address, uint64_t size);
+
+  uint64_t size() const { return size_; }
+  // Reads into them, or writes from them; sleeps where the file would. `offset`: at a place instead.
+  Outcome read(task::Task& task, vfs::File& file, std::optional<uint64_t> offset = {});
+  Outcome write(task::Task& task, vfs::File& file, std::optional<uint64_t> offset = {});
+
+ private:
+  UserIo() = default;
+  template <typename Move>
+  SysResult<size_t> once(task::Task& task, bool into_user, Move move);
+  template <typename Move>
+  Outcome waiting(task::Task& task, vfs::File& file, bool into_user, Move move);
+
+  struct Piece {
+    uint64_t address, size;
+  };
+  std::vector<Piece> pieces_;
+  uint64_t size_ = 0;
+  uint64_t done_ = 0;
+};
+
+}  // namespace cella::sandbox::syscall

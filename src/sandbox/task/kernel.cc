@@ -1,0 +1,41 @@
+#include "sandbox/task/kernel.h"
+
+#include <sched.h>
+
+#include "sandbox/task/task.h"
+
+namespace cella::sandbox::task {
+namespace {
+
+int own_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return ::sched_getaffinity(0, sizeof set, &set) < 0 ? 1 : CPU_COUNT(&set);
+}
+
+}  // namespace
+
+Kernel::Kernel(std::unique_ptr<platform::Platform> guest_platform, std::unique_ptr<mm::MemoryFile> memory_file,
+               Dispatch syscalls)
+    : platform(std::move(guest_platform)), memory(std::move(memory_file)), dispatch(syscalls), cpu_count(own_cpus()) {}
+Kernel::~Kernel() = default;
+
+int Kernel::next_id() {
+  constexpr int kMost = 4194304;
+  do {
+    last_id_ = last_id_ >= kMost ? 300 : last_id_ + 1;
+  } while (tasks.contains(last_id_) || groups.contains(last_id_));
+  return last_id_;
+}
+
+Task* Kernel::task(int tid) const {
+  auto found = tasks.find(tid);
+  return found == tasks.end() ? nullptr : found->second;
+}
+
+ThreadGroup* Kernel::group(int pid) const {
+  auto found = groups.find(pid);
+  return found == groups.end() ? nullptr : found->second.get();
+}
+
+}  // namespace cella::sandbox::task

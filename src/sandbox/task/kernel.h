@@ -1,0 +1,80 @@
+// Kernel: what all tasks of a sandbox have in common: who there is, the platform they run on, the memory they live in.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "sandbox/core/kernel_lock.h"
+#include "sandbox/core/time.h"
+#include "sandbox/core/timer.h"
+#include "sandbox/core/wait_queue.h"
+#include "sandbox/mm/memory_file.h"
+#include "sandbox/platform/platform.h"
+#include "sandbox/task/futex.h"
+#include "sandbox/vfs/walk.h"
+
+namespace cella::sandbox::task {
+
+class Task;
+class ThreadGroup;
+
+// What programs make of the kernel's version: new enough for all that is served, and no promise of more.
+inline constexpr char kRelease[] = "5.15.0-cella";
+inline constexpr char kVersion[] = "#1 SMP";
+
+// uname(2).
+struct HostName {
+  std::string node = "cella";
+  std::string domain = "(none)";
+};
+
+class Kernel {
+ public:
+  // Serves the system call that the task has stopped at, and puts its result into the registers.
+  using Dispatch = void (*)(Task& task);
+
+  Kernel(std::unique_ptr<platform::Platform> guest_platform, std::unique_ptr<mm::MemoryFile> memory_file,
+         Dispatch syscalls);
+  ~Kernel();
+  Kernel(const Kernel&) = delete;
+  Kernel& operator=(const Kernel&) = delete;
+
+  core::KernelLock lock;
+  std::unique_ptr<platform::Platform> platform;
+  std::unique_ptr<mm::MemoryFile> memory;
+  Dispatch dispatch;
+  core::TimerQueue timers{lock};
+  FutexTable futexes;
+  HostName host_name;
+  std::shared_ptr<vfs::MountNamespace> mounts;
+  uint64_t task_limit = 32768;
+  uint64_t memory_limit = uint64_t{1} << 34;  // bytes that guests are told they have
+  // Processors that guests are told they have: those of this process when the kernel is made, or fewer.
+  int cpu_count;
+  // cpu.max of cgroup v2 in microseconds; a quota of 0: no limit.
+  uint64_t cpu_quota = 0, cpu_period = 100'000;
+  std::map<uint64_t, uint64_t> unknown_calls;  // numbers of system calls that are not served → how often
+  core::Nanoseconds boot_time = core::now();   // CLOCK_MONOTONIC
+
+  // Tasks by thread id; ids come one after the other, as with pid_max 4194304.
+  std::map<int, Task*> tasks;
+  std::map<int, std::shared_ptr<ThreadGroup>> groups;  // by process id; zombies too
+  int next_id();
+  int last_id() const { return last_id_; }
+
+  Task* task(int tid) const;
+  ThreadGroup* group(int pid) const;
+  std::shared_ptr<ThreadGroup> init;  // adopts orphans; when it ends, everything does
+
+  // Notified when a signal becomes pending for anybody: signalfd(2).
+  core::WaitQueue signal_events;
+  // Notified when a process ends or stops, and when the last one has gone.
+  core::WaitQueue process_events;
+  bool shutting_down = false;
+
+ private:
+  int last_id_ = 0;
+};
+
+}  // namespace cella::sandbox::task

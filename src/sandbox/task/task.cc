@@ -1,0 +1,207 @@
+#include "sandbox/task/task.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+
+#include "base/result.h"
+#include "sandbox/core/restart.h"
+
+namespace cella::sandbox::task {
+namespace {
+
+constexpr size_t kHostStack = 256 * 1024;
+
+// Wakes a task that sleeps at a queue.
+class SleepWaiter final : public core::Waiter {
+ public:
+  explicit SleepWaiter(Task& task) : task_(task) {}
+  void on_event(uint32_t) override { task_.wake(); }
+
+ private:
+  Task& task_;
+};
+
+}  // namespace
+
+Task::Task(Kernel& kernel_of, std::shared_ptr<ThreadGroup> group_of) : kernel(kernel_of), group(std::move(group_of)) {}
+Task::~Task() = default;
+
+// --- sleeping and waking
+
+SysResult<void> Task::sleep_on(core::WaitQueue& queue, uint32_t events, core::Nanoseconds deadline) {
+  SleepWaiter waiter(*this);
+  queue.add(waiter, events);
+  return sleep(deadline);
+}
+
+SysResult<void> Task::sleep(core::Nanoseconds deadline, bool interruptible) {
+  std::unique_lock<std::mutex> lock(kernel.lock.mutex(), std::adopt_lock);
+  SysResult<void> result;
+  sleeping_uninterruptibly_ = !interruptible;
+  asleep_ = true;
+  while (!woken_) {
+    if (group->exiting || exit_requested_ || (interruptible && has_signals())) {
+      result = std::unexpected(Errno{core::kRestartSys});
+      break;
+    }
+    if (deadline == core::kNever) {
+      wakeup_.wait(lock);
+      continue;
+    }
+    core::Nanoseconds left = deadline - core::now();
+    if (left <= 0) {
+      result = std::unexpected(Errno{ETIMEDOUT});
+      break;
+    }
+    constexpr core::Nanoseconds kLongest = 3600 * core::kSecond;
+    wakeup_.wait_for(lock, std::chrono::nanoseconds(std::min(left, kLongest)));
+  }
+  woken_ = false;
+  sleeping_uninterruptibly_ = asleep_ = false;
+  lock.release();
+  return result;
+}
+
+void Task::wake() {
+  woken_ = true;
+  wakeup_.notify_one();
+}
+
+void Task::interrupt() {
+  wakeup_.notify_one();
+  if (in_guest_) context_->interrupt();
+}
+
+// --- life
+
+SysResult<void> Task::start(const platform::Registers& registers, Task* sibling,
+                            std::vector<std::byte> floating_point) {
+  context_ = TRY(kernel.platform->new_context(memory_manager->space(), sibling ? sibling->context_.get() : nullptr));
+  initial_registers_ = registers;
+  initial_floating_point_ = std::move(floating_point);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, kHostStack);
+  pthread_t thread;
+  int error = pthread_create(&thread, &attributes, thread_main, this);
+  pthread_attr_destroy(&attributes);
+  return error == 0 ? SysResult<void>() : std::unexpected(Errno{EAGAIN});
+}
+
+void* Task::thread_main(void* argument) {
+  auto* task = static_cast<Task*>(argument);
+  Kernel& kernel = task->kernel;
+  kernel.lock.lock();
+  task->run();
+  task->finish();
+  delete task;
+  kernel.lock.unlock();
+  return nullptr;
+}
+
+void Task::run() {
+  if (!context_->attach()) {
+    group->exit(SIGKILL);
+    return;
+  }
+  context_->registers() = initial_registers_;
+  if (!initial_floating_point_.empty()) (void)context_->set_floating_point(initial_floating_point_);
+  initial_floating_point_ = {};
+  while (handle_signals()) {
+    if (!memory_manager->flush(*context_)) {
+      // The host is out of something, and the guest's memory is not what it should be.
+      group->exit(SIGKILL);
+      return;
+    }
+    const core::Nanoseconds before = core::now();
+    in_guest_ = true;
+    kernel.lock.unlock();
+    platform::Stop stop = context_->run();
+    kernel.lock.lock();
+    in_guest_ = false;
+    user_time += core::now() - before;
+    switch (stop.event) {
+      case platform::Event::kSyscall:
+        kernel.dispatch(*this);
+        break;
+      case platform::Event::kFault:
+        handle_fault(stop.info);
+        break;
+      case platform::Event::kException:
+        force_signal(stop.info);
+        break;
+      case platform::Event::kInterrupted:
+        break;
+      case platform::Event::kDead:
+        group->exit(SIGKILL);
+        break;
+    }
+  }
+}
+
+void Task::handle_fault(const siginfo_t& info) {
+  const auto address = reinterpret_cast<uint64_t>(info.si_addr);
+  mm::MemoryManager& memory = *memory_manager;
+  siginfo_t signal = {};
+  signal.si_addr = info.si_addr;
+  using Result = mm::MemoryManager::FaultResult;
+  switch (memory.handle_fault(address, memory.access_of(address, registers().rip))) {
+    case Result::kHandled:
+      return;
+    case Result::kUnmapped:
+      signal.si_signo = SIGSEGV;
+      signal.si_code = SEGV_MAPERR;
+      break;
+    case Result::kDenied:
+      signal.si_signo = SIGSEGV;
+      signal.si_code = SEGV_ACCERR;
+      break;
+    case Result::kBus:
+      signal.si_signo = SIGBUS;
+      signal.si_code = BUS_ADRERR;
+      break;
+    case Result::kNoMemory:
+      group->exit(SIGKILL);
+      return;
+  }
+  force_signal(signal);
+}
+
+SysResult<void> Task::become(Image image) {
+  std::unique_ptr<platform::Context> context = TRY(kernel.platform->new_context(image.memory->space(), nullptr));
+  TRY(context->attach());
+  // From here on there is no way back.
+  if (in_vfork) {
+    in_vfork = false;
+    vfork_done.notify(~0u);
+  }
+  release_robust_futexes();
+  context_ = std::move(context);
+  memory_manager = std::move(image.memory);
+  executable = image.executable;
+  name = group->name = image.name;
+  platform::Registers registers = {};
+  registers.rip = image.entry;
+  registers.rsp = image.stack;
+  registers.eflags = 0x200;
+  context_->registers() = registers;
+  group->actions = std::make_shared<SignalActions>(*group->actions);
+  group->actions->reset_handlers();
+  group->has_executed = true;
+  group->timers.clear();
+  alternate_stack = alternate_stack_size = 0;
+  alternate_stack_flags = SS_DISABLE;
+  clear_child_tid = robust_list = 0;
+  dumpable = true;
+  restart = nullptr;
+  return {};
+}
+
+void Task::request_exit(int wait_status) {
+  exit_requested_ = true;
+  exit_status_ = wait_status;
+}
+
+}  // namespace cella::sandbox::task

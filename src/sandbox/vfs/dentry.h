@@ -1,0 +1,81 @@
+// Dentry: a name in a directory. Mount: a filesystem's tree at a dentry. Path: where a file is: both.
+//
+// Dentries form the tree that getcwd(2), ".." and /proc/PID/fd show. A directory keeps its children weakly: they live
+// as long as somebody uses them, and are looked up again afterwards. One that has been unlinked stays valid for its
+// users.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sandbox/vfs/inode.h"
+
+namespace cella::sandbox::vfs {
+
+struct Dentry : std::enable_shared_from_this<Dentry> {
+  std::shared_ptr<Dentry> parent;  // null: the root of its filesystem
+  std::string name;
+  InodePtr inode;
+  bool unlinked = false;
+  std::map<std::string, std::weak_ptr<Dentry>> children;
+};
+using DentryPtr = std::shared_ptr<Dentry>;
+
+struct Mount {
+  int id = 0;
+  std::shared_ptr<Mount> parent;  // null: the root of its namespace
+  DentryPtr point;                // in the parent
+  DentryPtr root;
+  uint64_t flags = 0;  // MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, …
+  std::string type, source, options;
+};
+using MountPtr = std::shared_ptr<Mount>;
+
+struct Path {
+  MountPtr mount;
+  DentryPtr dentry;
+
+  explicit operator bool() const { return dentry != nullptr; }
+  Inode& inode() const { return *dentry->inode; }
+  friend bool operator==(const Path&, const Path&) = default;
+};
+
+class MountNamespace {
+ public:
+  // A tree under the root of which everything else is.
+  explicit MountNamespace(DentryPtr root, std::string type, std::string source, uint64_t flags);
+
+  Path root() const { return {mounts_.front(), mounts_.front()->root}; }
+  // Covers `at`.
+  MountPtr mount(const Path& at, DentryPtr root, std::string type, std::string source, uint64_t flags,
+                 std::string options = {});
+  // EINVAL: not the root of a mount; EBUSY: others are on it.
+  SysResult<void> unmount(const Path& path);
+  // Puts a mount somewhere else, with all that is on it.
+  void move(const MountPtr& mount, const Path& to);
+  // What covers the path, however often: the path itself when nothing does.
+  Path covering(Path path) const;
+  const std::vector<MountPtr>& mounts() const { return mounts_; }
+
+ private:
+  std::vector<MountPtr> mounts_;
+  int next_id_ = 1;
+};
+
+// The child of `parent` with this name, looked up when it is not known.
+SysResult<DentryPtr> child_of(const DentryPtr& parent, const std::string& name);
+// Bookkeeping after a change of the filesystem.
+DentryPtr add_child(const DentryPtr& parent, const std::string& name, InodePtr inode);
+void forget_child(const DentryPtr& parent, const std::string& name);
+void move_child(const DentryPtr& parent, const std::string& name, const DentryPtr& new_parent,
+                const std::string& new_name, bool exchange);
+
+// As getcwd(2) and readlink(2) of /proc/self/fd/N show it: absolute from `root`, "(unreachable)…" outside of it,
+// "… (deleted)" when it has no name any more.
+std::string path_text(const Path& path, const Path& root);
+// Is `path` at or below `root`?
+bool is_below(const Path& path, const Path& root);
+
+}  // namespace cella::sandbox::vfs
