@@ -113,4 +113,5 @@
     "close every descriptor but the standard streams[, {listener}][, {message}][, {state}][, {output} and the next]" \
     "[, {count} from {first} on]")                                                                                   \
   X(kPlaceDescriptors, "place-descriptors", "first:f count:n", "pass {count} descriptors, {first} on, as 3 and up")  \
+  X(kRefuse, "refuse", "reason:s", "fail: {reason}")                                                                 \
   X(kExecute, "execute", "args:l env:l", "execute {args}[ in the environment {env}]")
