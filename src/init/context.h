@@ -154,5 +154,6 @@ long do_working_directory(Context& c, const Step& s);
 long do_close_descriptors(Context& c, const Step& s);
 long do_place_descriptors(Context& c, const Step& s);
 long do_execute(Context& c, const Step& s);
+long do_execute_open(Context& c, const Step& s);
 
 }  // namespace cella::init

@@ -89,6 +89,7 @@ constexpr Entry kEntries[] = {
     {Op::kCloseDescriptors, do_close_descriptors},
     {Op::kPlaceDescriptors, do_place_descriptors},
     {Op::kExecute, do_execute},
+    {Op::kExecuteOpen, do_execute_open},
 };
 constexpr int kLaunchers = 7;
 static_assert(sizeof kEntries / sizeof kEntries[0] + kLaunchers == static_cast<size_t>(Op::kCount));
