@@ -41,14 +41,29 @@ Result<std::vector<config::IDMap>> own_ids(const char* path) {
 
 // A tree of its own, so that what is mounted below is there as far as it was asked for, and nothing can be written that
 // must not be, whoever has the descriptor. An ordinary user cannot have that, and gets the directory as it is.
+Result<FileDescriptor> open_tree(const SandboxPlan::Source& source) {
+  SysResult<FileDescriptor> tree = sys::clone_tree(source.path.c_str(), source.recursive);
+  if (!tree && tree.error().value == EPERM) return TRY(sys::open(source.path.c_str(), O_PATH));
+  if (!tree) return std::unexpected(Error(tree.error()));
+  if (source.read_only) TRY(sys::make_read_only(tree->get(), source.recursive), "making it read-only");
+  return std::move(*tree);
+}
+
+// A regular file cannot be opened again by whoever has nothing but its descriptor.
 Result<FileDescriptor> open_source(const SandboxPlan::Source& source) {
-  SysResult<FileDescriptor> tree = sys::clone_tree(source.path.c_str(), source.recursive, source.nofollow);
-  if (tree) {
-    if (source.read_only) TRY(sys::make_read_only(tree->get(), source.recursive), "making {} read-only", source.path);
-    return std::move(*tree);
+  FileDescriptor tree = TRY(open_tree(source), "opening {}", source.path);
+  const struct stat status = TRY(sys::stat_at(tree.get(), "", AT_EMPTY_PATH), "opening {}", source.path);
+  if (!S_ISREG(status.st_mode)) return tree;
+  const std::string path = fmt::format("/proc/self/fd/{}", tree.get());
+  if (!source.read_only) {
+    SysResult<FileDescriptor> file = sys::open(path.c_str(), O_RDWR | O_NONBLOCK);
+    if (file) return std::move(*file);
+    // On a read-only filesystem, another user's, or being executed.
+    const int error = file.error().value;
+    if (error != EROFS && error != EACCES && error != EPERM && error != ETXTBSY)
+      return base::fail_errno(error, "opening {}", source.path);
   }
-  if (tree.error().value != EPERM) return base::fail_errno(tree.error().value, "opening {}", source.path);
-  return TRY(sys::open(source.path.c_str(), O_PATH | (source.nofollow ? O_NOFOLLOW : 0)), "opening {}", source.path);
+  return TRY(sys::open(path.c_str(), O_RDONLY | O_NONBLOCK), "opening {}", source.path);
 }
 
 }  // namespace

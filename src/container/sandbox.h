@@ -21,7 +21,7 @@ struct SandboxPlan {
   // bound, and then the process's own extra files.
   struct Source {
     std::string path;
-    bool recursive = false, read_only = false, nofollow = false;
+    bool recursive = false, read_only = false;
   };
   std::vector<Source> sources;
   uint32_t extra_files = 0;  // all that the kernel is passed
