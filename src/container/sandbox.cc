@@ -20,7 +20,8 @@ using sandbox::boot::BootRequest;
 using sys::FileDescriptor;
 
 constexpr uint32_t kRequest = plan::kFirstExtraFile;
-constexpr uint32_t kRoot = kRequest + 1;
+constexpr uint32_t kControl = kRequest + 1;
+constexpr uint32_t kRoot = kControl + 1;
 
 // The ids of a map of procfs as they are called in the namespace: user_namespaces(7).
 Result<std::vector<config::IDMap>> own_ids(const char* path) {
@@ -82,6 +83,7 @@ Result<SandboxPlan> plan_sandbox(const std::string& id, const config::Config& co
                    0};
   plan.jail.process.args = {"cella", "boot", std::to_string(kRequest)};
   BootRequest& request = plan.request;
+  request.control = kControl;
   request.root = kRoot;
   // Below a read-only root places for mounts are still to be made; with an overlay nothing is.
   plan.sources.push_back({config.rootfs, true, options.overlay});
@@ -98,7 +100,7 @@ Result<SandboxPlan> plan_sandbox(const std::string& id, const config::Config& co
   return plan;
 }
 
-Result<SandboxFiles> open_sandbox(const FactoryOptions& options, const SandboxPlan& plan,
+Result<SandboxFiles> open_sandbox(const FactoryOptions& options, const SandboxPlan& plan, StateDirectory& directory,
                                   const std::vector<int>& extra_files) {
   if (options.sandbox_program.empty()) {
     return base::fail(ErrorCode::kUnsupported,
@@ -110,6 +112,7 @@ Result<SandboxFiles> open_sandbox(const FactoryOptions& options, const SandboxPl
                       options.sandbox_program);
   files.owned.push_back(
       TRY(sys::memory_file("cella-request", sandbox::boot::to_json(plan.request), true), "writing the request"));
+  files.owned.push_back(TRY(directory.make_control_socket()));
   for (const SandboxPlan::Source& source : plan.sources) files.owned.push_back(TRY(open_source(source)));
   for (const FileDescriptor& fd : files.owned) files.extra_files.push_back(fd.get());
   files.extra_files.insert(files.extra_files.end(), extra_files.begin(), extra_files.end());

@@ -54,8 +54,9 @@ class Kernel {
   int cpu_count;
   // cpu.max of cgroup v2 in microseconds; a quota of 0: no limit.
   uint64_t cpu_quota = 0, cpu_period = 100'000;
-  std::map<uint64_t, uint64_t> unknown_calls;  // numbers of system calls that are not served → how often
-  core::Nanoseconds boot_time = core::now();   // CLOCK_MONOTONIC
+  // Numbers of system calls that are not served → how often they were made; from 512 on as 512.
+  std::map<uint64_t, uint64_t> unknown_calls;
+  core::Nanoseconds boot_time = core::now();  // CLOCK_MONOTONIC
 
   // Tasks by thread id; ids come one after the other, as with pid_max 4194304.
   std::map<int, Task*> tasks;
