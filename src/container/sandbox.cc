@@ -107,6 +107,11 @@ Result<SandboxFiles> open_sandbox(const FactoryOptions& options, const SandboxPl
                       "the sandbox needs a program that is the application kernel: "
                       "FactoryOptions::sandbox_program");
   }
+  const sandbox::Config config = TRY(sandbox::boot::options_from(plan.request.options));
+  if (config.disable_seccomp && options.on_warning) {
+    options.on_warning({"/annotations/dev.cella.sandbox.disable-seccomp",
+                        "the application kernel runs without its own seccomp filter: for debugging alone"});
+  }
   SandboxFiles files;
   files.program = TRY(sys::open(options.sandbox_program.c_str(), O_RDONLY), "opening the application kernel {}",
                       options.sandbox_program);

@@ -415,6 +415,9 @@ def test_jail(sandbox):
     assert (status["CapPrm"], status["CapEff"], status["CapBnd"]) == (file_capabilities,) * 3
     assert status["CapInh"] == status["CapAmb"] == "0" * 16
     assert status["NoNewPrivs"] == "1"
+    assert status["Seccomp"] == "2" and status["Seccomp_filters"] == "1"
+    for task in os.listdir(f"/proc/{pid}/task"):
+        assert status_of(f"{pid}/task/{task}")["Seccomp"] == "2", "a thread without the filter"
     for kind in ("user", "pid", "mnt", "ipc", "uts", "net"):
         assert os.readlink(f"/proc/{pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}"), kind
     assert os.listdir(f"/proc/{pid}/root") == []
@@ -425,6 +428,28 @@ def test_jail(sandbox):
     # Descriptors of the host's: the standard streams, what was donated, and what the kernel has made for itself.
     kinds = {os.readlink(f"/proc/{pid}/fd/{fd}").split(" ")[0].rstrip(":[]0123456789") for fd in os.listdir(f"/proc/{pid}/fd")}
     assert not any("exec.fifo" in kind or "cella-request" in kind for kind in kinds), kinds
+
+
+def test_stubs_are_jailed(sandbox):
+    # What runs guest code: without capabilities to speak of, in its own filter, in the kernel's namespaces.
+    c = sandbox("sleep", "1000").up()
+    kernel = c.pid
+    stubs = [int(p) for p in open(f"/proc/{kernel}/task/{kernel}/children").read().split()]
+    assert len(stubs) >= 2
+    for stub in stubs:
+        status = status_of(stub)
+        assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1"
+        assert os.readlink(f"/proc/{stub}/ns/user") == os.readlink(f"/proc/{kernel}/ns/user")
+        assert os.listdir(f"/proc/{stub}/root") == []
+
+
+def test_without_its_filter_there_is_a_warning(sandbox):
+    c = sandbox("sleep", "1000")
+    option(c, "disable-seccomp", "true")
+    result = c.create()
+    assert result.returncode == 0 and "seccomp" in result.stderr
+    c.start()
+    assert status_of(c.pid)["Seccomp"] == "0"
 
 
 # --- further processes, through the control server

@@ -19,6 +19,7 @@
 #include "plan/layout.h"
 #include "sandbox/boot/boot_request.h"
 #include "sandbox/boot/control_server.h"
+#include "sandbox/boot/filter.h"
 #include "sandbox/boot/options.h"
 #include "sandbox/boot/program.h"
 #include "sandbox/fs/container_mounts.h"
@@ -28,6 +29,7 @@
 #include "sandbox/syscall/table.h"
 #include "sys/fd.h"
 #include "sys/file.h"
+#include "sys/seccomp.h"
 
 namespace cella::sandbox {
 namespace {
@@ -136,6 +138,14 @@ struct Loader::Impl {
     return {};
   }
 
+  // From here on nothing of a guest's has been looked at but the names of its mounts.
+  Result<void> lock_in() {
+    if (options.disable_seccomp) return {};
+    const std::vector<sock_filter> filter = boot::make_filter(boot::filter_rules(options));
+    TRY(sys::load_seccomp_filter(filter), "loading the kernel's own seccomp filter");
+    return {};
+  }
+
   // Answers calls and forwards signals until `is_done`, which is asked with the kernel lock.
   template <typename Condition>
   void serve(Condition is_done) {
@@ -214,7 +224,8 @@ void Loader::wait_for_start_signal() {
 }
 
 Result<void> Loader::run() {
-  Result<void> started = impl_->start();
+  Result<void> started = impl_->lock_in();
+  if (started) started = impl_->start();
   if (started) {
     impl_->report->succeed();
   } else {
