@@ -48,13 +48,9 @@ Result<Launch> load_launch(const Factory& factory, const char* id, const CreateO
   const std::string path = TRY(absolute_path(options.bundle));
   Bundle bundle =
       TRY(factory.load_bundle(id, path, {.no_pivot_root = options.no_pivot, .no_new_keyring = options.no_new_keyring}));
-  if (!bundle.process) {
-    Error error(ErrorCode::kConfigInvalid, path + "/config.json has no program to run");
-    error.findings.push_back({"/process", "must be present"});
-    return std::unexpected(std::move(error));
-  }
   if (options.isolation) set_isolation(*options.isolation, bundle.config.labels);
-  Launch launch{std::move(bundle.config), Process(std::move(*bundle.process))};
+  // Without a process there is nothing that `start` could do, but `create` may be asked for.
+  Launch launch{std::move(bundle.config), Process(std::move(bundle.process).value_or(config::ProcessConfig()))};
   TRY(pass_listen_fds(launch.process));
   TRY(apply(options, detached, launch.process));
   return launch;

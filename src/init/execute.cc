@@ -169,6 +169,11 @@ long do_place_descriptors(Context& c, const Step& s) {
   return 0;
 }
 
+long do_refuse(Context& c, const Step& s) {
+  c.detail.add(c.string(s.args[0]));
+  return -kDetailOnly;
+}
+
 long do_execute(Context& c, const Step& s) {
   char** args = pointers(c, s.args[0]);
   char** env = pointers(c, s.args[1], c.home.used > 0 ? c.home.data : nullptr);

@@ -88,6 +88,7 @@ constexpr Entry kEntries[] = {
     {Op::kSeccomp, do_seccomp},
     {Op::kCloseDescriptors, do_close_descriptors},
     {Op::kPlaceDescriptors, do_place_descriptors},
+    {Op::kRefuse, do_refuse},
     {Op::kExecute, do_execute},
     {Op::kExecuteOpen, do_execute_open},
 };

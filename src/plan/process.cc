@@ -188,7 +188,10 @@ void add_stdio(Builder& b) {
 
 Result<void> add_process(Builder& b) {
   const config::ProcessConfig& process = b.process;
-  if (process.args.empty()) return base::fail(ErrorCode::kConfigInvalid, "the process has no args: nothing to execute");
+  // A container may be created without a process, and `start` then fails (runtime.md, "Operations").
+  if (process.args.empty() && !b.options.wait_for_start) {
+    return base::fail(ErrorCode::kConfigInvalid, "the process has no args: nothing to execute");
+  }
   TRY(check_strings(process));
   add_rlimits(b);
   add_scheduling(b);
@@ -204,7 +207,7 @@ Result<void> add_process(Builder& b) {
   if (b.facts.privileged || b.has(config::NamespaceType::kUser)) {
     b.writer.step(Op::kBoundingSet, {process.capabilities->bounding}, "limiting the capability bounding set");
   }
-  if (b.options.open_program) return {};
+  if (process.args.empty() || b.options.open_program) return {};
   b.writer.step(Op::kFindProgram,
                 {b.writer.string(process.args[0]), b.writer.string(search_path(process)), b.writer.string(process.cwd)},
                 fmt::format("exec: \"{}\"", process.args[0]));

@@ -29,6 +29,16 @@ struct HostName {
   std::string domain = "(none)";
 };
 
+// Sees every system call before and after it is served, with the kernel lock held.
+class CallObserver {
+ public:
+  virtual ~CallObserver() = default;
+  // `call`: the registers that the call was made with.
+  virtual void entered(Task& task, const platform::Registers& call) = 0;
+  // `result`: of the call, or a negative errno, also one of core/restart.h.
+  virtual void left(Task& task, const platform::Registers& call, int64_t result, core::Nanoseconds taken) = 0;
+};
+
 class Kernel {
  public:
   // Serves the system call that the task has stopped at, and puts its result into the registers.
@@ -56,7 +66,8 @@ class Kernel {
   uint64_t cpu_quota = 0, cpu_period = 100'000;
   // Numbers of system calls that are not served → how often they were made; from 512 on as 512.
   std::map<uint64_t, uint64_t> unknown_calls;
-  core::Nanoseconds boot_time = core::now();  // CLOCK_MONOTONIC
+  std::unique_ptr<CallObserver> call_observer;  // none: nobody looks
+  core::Nanoseconds boot_time = core::now();    // CLOCK_MONOTONIC
 
   // Tasks by thread id; ids come one after the other, as with pid_max 4194304.
   std::map<int, Task*> tasks;
