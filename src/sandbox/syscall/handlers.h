@@ -1,6 +1,7 @@
 // The handlers of all system calls, by family. Private to syscall/: the table refers to them.
 #pragma once
 
+#include "sandbox/net/socket.h"
 #include "sandbox/syscall/table.h"
 
 namespace cella::sandbox::syscall {
@@ -45,8 +46,11 @@ namespace cella::sandbox::syscall {
       X(getitimer) X(setitimer) X(alarm) X(timer_create) X(timer_settime) X(timer_gettime) X(timer_getoverrun)         \
           X(timer_delete) X(timerfd_create) X(timerfd_settime) X(timerfd_gettime)                /* polling.cc */      \
       X(poll) X(ppoll) X(select) X(pselect6) X(eventfd) X(eventfd2) X(signalfd) X(signalfd4)     /* epoll.cc */        \
-      X(epoll_create) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2) /* futex.cc */        \
-      X(futex)                                                                                   /* system.cc */       \
+      X(epoll_create) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2) /* sockets.cc */      \
+      X(socket) X(socketpair) X(bind) X(connect) X(listen) X(accept) X(accept4) X(getsockname) X(getpeername)          \
+          X(shutdown) X(setsockopt) X(getsockopt) /* socket_messages.cc */                                             \
+      X(sendto) X(recvfrom) X(sendmsg) X(recvmsg) X(sendmmsg) X(recvmmsg) /* futex.cc */                               \
+      X(futex)                                                            /* system.cc */                              \
       X(uname) X(sysinfo) X(getrandom) X(sethostname) X(setdomainname) X(syslog)
 
 // clang-format on
@@ -71,6 +75,12 @@ SysResult<core::Nanoseconds> read_clock(task::Task& task, int clock);
 bool is_valid(const timespec& t);
 // fcntl(2) F_SETLK and its kind.
 Outcome lock_record(task::Task& task, const vfs::FilePtr& file, int command, uint64_t address);
+// A socket's address from user memory: EINVAL, EFAULT. And to it, as accept(2) has it: as much as `*size_address` says
+// there is room for, which then is the address's length.
+SysResult<net::Address> address_from(task::Task& task, uint64_t address, int64_t size);
+SysResult<void> write_address(task::Task& task, const net::Address& from, uint64_t address, uint64_t size_address);
+// ENOTSOCK, EBADF.
+SysResult<net::SocketPtr> socket_at(task::Task& task, int fd);
 // The signal mask of pselect(2) and the like, until the call's end and a handler's frame.
 SysResult<void> set_temporary_mask(task::Task& task, uint64_t address, uint64_t size);
 

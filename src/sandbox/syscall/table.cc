@@ -32,6 +32,7 @@ constexpr Note kPartial[] = {
     {SYS_mount, "tmpfs, binds, moves and remounts; nothing is propagated"},
     {SYS_personality, "remembered, and changes nothing"},
     {SYS_sched_setattr, "no real-time policies"},
+    {SYS_setsockopt, "no filters, no zero copies, no out-of-band data of unix sockets"},
     {SYS_timer_create, "no clocks of CPU time"},
     {SYS_timerfd_settime, "a jump of the real-time clock is not followed"},
     {SYS_unshare, "no namespaces"},

@@ -1,0 +1,45 @@
+// Stack: the network of one kernel: makes its sockets. Unix sockets are the same in every one; what AF_INET, AF_INET6
+// and AF_NETLINK are is what stacks differ in:
+//
+//   loopback stack   network "none": 127.0.0.0/8 and ::1 inside the kernel, and no other address
+//   host stack       network "host": sockets of the host's, in the network namespace that this process is in
+//
+// A kernel gets one before its first task runs: task::Kernel::network. Without it there are no sockets, EAFNOSUPPORT.
+#pragma once
+
+#include <utility>
+
+#include "sandbox/fs/generated/generated.h"
+#include "sandbox/net/socket.h"
+#include "sandbox/net/unix/unix_domain.h"
+#include "sandbox/task/kernel.h"
+
+namespace cella::sandbox::net {
+
+class Stack {
+ public:
+  Stack() = default;
+  virtual ~Stack() = default;
+  Stack(const Stack&) = delete;
+  Stack& operator=(const Stack&) = delete;
+
+  // socket(2). `type` without flags; `open_flags`: O_NONBLOCK or nothing.
+  SysResult<SocketPtr> make_socket(Caller& caller, int domain, int type, int protocol, int open_flags);
+  // socketpair(2).
+  SysResult<std::pair<SocketPtr, SocketPtr>> make_pair(Caller& caller, int domain, int type, int protocol,
+                                                       int open_flags);
+  // ioctl(2) of any socket about network interfaces, netdevice(7). ENOTTY: not one of those.
+  virtual SysResult<uint64_t> interface_ioctl(Caller& caller, uint32_t request, uint64_t argument) = 0;
+  // Fills /proc/net and /sys/class/net: fs::ProcfsHooks and fs::SysfsHooks. The stack must outlive the directories.
+  virtual void add_proc_files(fs::FixedDirectory& directory);
+  virtual void add_sys_files(fs::FixedDirectory& directory) = 0;
+
+ protected:
+  virtual SysResult<SocketPtr> make_inet(Caller& caller, int domain, int type, int protocol, int open_flags) = 0;
+  virtual SysResult<SocketPtr> make_netlink(Caller& caller, int type, int protocol, int open_flags) = 0;
+
+ private:
+  std::shared_ptr<UnixDomain> unix_ = std::make_shared<UnixDomain>();
+};
+
+}  // namespace cella::sandbox::net
