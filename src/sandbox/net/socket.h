@@ -105,6 +105,8 @@ class Socket : public vfs::File {
   virtual SysResult<void> shutdown(Caller&, int /*how*/) { return fail(EOPNOTSUPP); }
   virtual SysResult<Address> local_address() = 0;
   virtual SysResult<Address> peer_address() = 0;
+  // Who has connected to one that has just been accepted, and may have gone again.
+  virtual SysResult<Address> accepted_from() { return peer_address(); }
   virtual SysResult<size_t> send(Caller& caller, Outgoing& message) = 0;
   virtual SysResult<size_t> receive(Caller& caller, Incoming& message) = 0;
   // A value as getsockopt(2) gives it, at most `size` bytes of which are wanted; `given`: what was there, for those

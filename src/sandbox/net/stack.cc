@@ -1,5 +1,9 @@
 #include "sandbox/net/stack.h"
 
+#include <linux/capability.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+
 #include "base/result.h"
 #include "sandbox/net/unix/unix_socket.h"
 
@@ -45,6 +49,28 @@ SysResult<std::pair<SocketPtr, SocketPtr>> Stack::make_pair(Caller& caller, int 
   SocketPtr other = TRY(make_socket(caller, domain, type, protocol, open_flags));
   UnixSocket::join(caller, static_cast<UnixSocket&>(*one), static_cast<UnixSocket&>(*other));
   return std::pair(one, other);
+}
+
+// ping_group_range is "1 0": echo sockets are for nobody; raw ones are not there.
+SysResult<void> Stack::check_inet_type(Caller& caller, int type, int protocol) {
+  constexpr int kMostProtocol = 262;  // IPPROTO_MPTCP
+  if (protocol < 0 || protocol > kMostProtocol) return fail(EINVAL);
+  switch (type) {
+    case SOCK_STREAM:
+      return protocol == 0 || protocol == IPPROTO_TCP ? SysResult<void>() : fail(EPROTONOSUPPORT);
+    case SOCK_DGRAM:
+      if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) return fail(EACCES);
+      return protocol == 0 || protocol == IPPROTO_UDP ? SysResult<void>() : fail(EPROTONOSUPPORT);
+    case SOCK_RAW:
+      return fail(caller.credentials().has(CAP_NET_RAW) ? EPROTONOSUPPORT : EPERM);
+    default:
+      return fail(ESOCKTNOSUPPORT);
+  }
+}
+
+SysResult<void> Stack::check_netlink_type(int type, int protocol) {
+  if (type != SOCK_RAW && type != SOCK_DGRAM) return fail(ESOCKTNOSUPPORT);
+  return protocol == NETLINK_ROUTE ? SysResult<void>() : fail(EPROTONOSUPPORT);
 }
 
 void Stack::add_proc_files(fs::FixedDirectory& directory) {

@@ -37,9 +37,14 @@ class Stack {
  protected:
   virtual SysResult<SocketPtr> make_inet(Caller& caller, int domain, int type, int protocol, int open_flags) = 0;
   virtual SysResult<SocketPtr> make_netlink(Caller& caller, int type, int protocol, int open_flags) = 0;
+  // What both stacks have: streams and datagrams; NETLINK_ROUTE. EPROTONOSUPPORT, ESOCKTNOSUPPORT, EPERM, EACCES.
+  static SysResult<void> check_inet_type(Caller& caller, int type, int protocol);
+  static SysResult<void> check_netlink_type(int type, int protocol);
 
  private:
   std::shared_ptr<UnixDomain> unix_ = std::make_shared<UnixDomain>();
 };
+
+std::shared_ptr<Stack> make_loopback_stack();
 
 }  // namespace cella::sandbox::net

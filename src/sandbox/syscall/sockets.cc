@@ -47,8 +47,7 @@ Outcome accept_at(Task& task, const Arguments& a, int flags) {
       continue;
     }
     if (a[1] != 0) {
-      // Of one that has gone in the meantime nothing is known.
-      SysResult<Address> name = (*accepted)->peer_address();
+      SysResult<Address> name = (*accepted)->accepted_from();
       if (!name) return fail(ECONNABORTED);
       TRY(write_address(task, *name, a[1], a[2]));
     }

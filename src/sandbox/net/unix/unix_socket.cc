@@ -38,6 +38,7 @@ UnixSocket::~UnixSocket() {
   if (name_ && name_->starts_with('\0')) domain_->abstract_names.erase({type, name_->substr(1)});
   if (std::shared_ptr<UnixSocket> other = peer(); other != nullptr && is_connection()) {
     other->shut_receive_ = other->shut_send_ = true;
+    other->gone_peer_name_ = shown_name();
     if (!messages_.empty()) other->error_ = ECONNRESET;
     other->be_told(~0u);
   }
@@ -70,8 +71,8 @@ Address UnixSocket::shown_name() const {
 
 SysResult<Address> UnixSocket::peer_address() {
   std::shared_ptr<UnixSocket> other = peer();
-  if (other == nullptr) return fail(ENOTCONN);
-  return other->shown_name();
+  if (other != nullptr) return other->shown_name();
+  return gone_peer_name_ ? SysResult<Address>(*gone_peer_name_) : fail(ENOTCONN);
 }
 
 SysResult<void> UnixSocket::bind(Caller& caller, const Address& address) {

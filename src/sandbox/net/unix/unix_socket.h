@@ -122,6 +122,7 @@ class UnixSocket final : public Socket {
   vfs::Path bound_path_;             // keeps the inode that leads here
   std::weak_ptr<vfs::File> peer_;
   std::shared_ptr<UnixSocket> peer() const;
+  std::optional<Address> gone_peer_name_;  // of a connection that the peer has closed
   ucred peer_credentials_ = {0, ~0u, ~0u};
   std::shared_ptr<Account> account_ = std::make_shared<Account>();
   std::deque<Message> messages_;
