@@ -11,6 +11,9 @@ namespace {
 
 class LoopbackStack final : public Stack {
  public:
+  explicit LoopbackStack(const StackOptions& options)
+      : tcp_(std::make_shared<PortTable>(options.first_unprivileged_port)),
+        udp_(std::make_shared<PortTable>(options.first_unprivileged_port)) {}
   SysResult<uint64_t> interface_ioctl(Caller& caller, uint32_t request, uint64_t argument) override {
     return net::interface_ioctl(caller, network_, request, argument);
   }
@@ -31,47 +34,25 @@ class LoopbackStack final : public Stack {
 
  private:
   const Network network_ = loopback_network();
-  std::shared_ptr<PortTable> tcp_ = std::make_shared<PortTable>(), udp_ = std::make_shared<PortTable>();
+  std::shared_ptr<PortTable> tcp_, udp_;
   std::shared_ptr<NetlinkPorts> netlink_ = std::make_shared<NetlinkPorts>();
 };
-
-constexpr char kTcpHead[] =
-    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
-constexpr char kUdpHead[] =
-    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer "
-    "drops";
 
 void LoopbackStack::add_proc_files(fs::FixedDirectory& directory) {
   Stack::add_proc_files(directory);
   add_interface_files(directory, [network = network_]() -> SysResult<Network> { return network; });
-  struct File {
-    const char* name;
-    const char* head;
-    std::shared_ptr<PortTable> ports;
-    int domain;
-  };
-  const File files[] = {{"tcp", kTcpHead, tcp_, AF_INET},
-                        {"tcp6", kTcpHead, tcp_, AF_INET6},
-                        {"udp", kUdpHead, udp_, AF_INET},
-                        {"udp6", kUdpHead, udp_, AF_INET6}};
-  constexpr uint32_t kMode = 0444;
-  for (const File& file : files) {
-    directory.add(file.name, fs::make_text_file(directory.super(), kMode, [file](Caller&) -> SysResult<std::string> {
-                    std::string text = std::string(file.head) + '\n';
-                    int number = 0;
-                    for (const auto& [port, sockets] : file.ports->users()) {
-                      for (const InetSocket* socket : sockets)
-                        if (socket->domain == file.domain) text += fmt::format("{:4}: {}\n", number++, socket->line());
-                    }
-                    return text;
-                  }));
-  }
+  add_socket_files(directory, [tcp = tcp_, udp = udp_](const std::function<void(const SocketLine&)>& visit) {
+    for (const PortTable* ports : {tcp.get(), udp.get()}) {
+      for (const auto& [port, sockets] : ports->users())
+        for (const InetSocket* socket : sockets) visit(socket->line());
+    }
+  });
 }
 
 }  // namespace
 
-std::shared_ptr<Stack> make_loopback_stack() {
-  return std::make_shared<LoopbackStack>();
+std::shared_ptr<Stack> make_loopback_stack(const StackOptions& options) {
+  return std::make_shared<LoopbackStack>(options);
 }
 
 }  // namespace cella::sandbox::net

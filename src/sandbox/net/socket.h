@@ -117,7 +117,7 @@ class Socket : public vfs::File {
   // Are messages kept apart: does a buffer that is too small lose data?
   bool keeps_messages() const { return type != SOCK_STREAM; }
   // The pending error, which is then none.
-  int take_error() { return std::exchange(error_, 0); }
+  virtual int take_error() { return std::exchange(error_, 0); }
   // Sleeps until `queue` has one of `events`: EAGAIN at the deadline; EINTR, or ERESTARTSYS when there is none.
   static SysResult<void> wait(Caller& caller, core::WaitQueue& queue, uint32_t events, core::Nanoseconds deadline);
   core::Nanoseconds send_deadline() const { return core::add_time(core::now(), options.send_timeout); }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "sandbox/fs/generated/generated.h"
+#include "sandbox/fs/host/host_fd.h"
 #include "sandbox/net/socket.h"
 #include "sandbox/net/unix/unix_domain.h"
 #include "sandbox/task/kernel.h"
@@ -45,6 +46,16 @@ class Stack {
   std::shared_ptr<UnixDomain> unix_ = std::make_shared<UnixDomain>();
 };
 
-std::shared_ptr<Stack> make_loopback_stack();
+struct StackOptions {
+  uint16_t first_unprivileged_port = 1024;  // net.ipv4.ip_unprivileged_port_start
+};
+
+std::shared_ptr<Stack> make_loopback_stack(const StackOptions& options = {});
+// Makes sockets of the host's as guests ask for them: this process has to be allowed to in its seccomp filter:
+// socket(2) of AF_INET and AF_INET6, bind, connect, listen, accept4, sendmsg, recvmsg, shutdown, getsockname,
+// getpeername, getsockopt, setsockopt, ioctl with FIONREAD, SIOCOUTQ and SIOCATMARK, and what HostPoller needs. A low
+// port takes a capability that the guest has, and one that this process has in its network namespace. `poller` must
+// outlive it.
+std::shared_ptr<Stack> make_host_stack(fs::HostPoller& poller, const StackOptions& options = {});
 
 }  // namespace cella::sandbox::net

@@ -60,7 +60,6 @@ constexpr Fixed kFixed[] = {
     {"net/core/wmem_max", "212992"},
     {"net/ipv4/ip_forward", "0"},
     {"net/ipv4/ip_local_port_range", "32768\t60999"},
-    {"net/ipv4/ip_unprivileged_port_start", "1024"},
     {"net/ipv4/ping_group_range", "1\t0"},
     {"net/ipv4/tcp_available_congestion_control", "reno cubic"},
     {"net/ipv4/tcp_congestion_control", "cubic"},

@@ -1,7 +1,6 @@
 #include "sandbox/net/inet/inet_socket.h"
 
 #include <arpa/inet.h>
-#include <linux/capability.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 
@@ -11,7 +10,6 @@
 namespace cella::sandbox::net {
 namespace {
 
-constexpr uint16_t kFirstFreePort = 1024;  // net.ipv4.ip_unprivileged_port_start
 constexpr int kLoopbackMtu = 65536, kMostMtuV4 = 65535;
 
 }  // namespace
@@ -64,9 +62,7 @@ SysResult<void> InetSocket::bind(Caller& caller, const Address& address) {
   if (old) checked.storage.ss_family = AF_INET;
   const IpEndpoint wanted = TRY(endpoint_from(checked, domain));
   TRY(check_address(wanted));
-  if (wanted.port != 0 && wanted.port < kFirstFreePort && !caller.credentials().has(CAP_NET_BIND_SERVICE)) {
-    return fail(EACCES);
-  }
+  if (!ports_->may_bind(caller.credentials(), wanted.port)) return fail(EACCES);
   if (bound_) return fail(EINVAL);
   const IpEndpoint place = TRY(ports_->bind(*this, wanted));
   set_local(place, false);
@@ -100,18 +96,8 @@ void InetSocket::copy_options(const InetSocket& from) {
   user_ = from.user_;
 }
 
-std::string InetSocket::names_text() const {
-  auto text = [this](const IpEndpoint& one) {
-    if (domain == AF_INET) return fmt::format("{:08X}:{:04X}", htonl(one.address.as_v4()), one.port);
-    std::string words;
-    for (size_t i = 0; i < one.address.bytes.size(); i += sizeof(uint32_t)) {
-      uint32_t word;
-      std::memcpy(&word, &one.address.bytes[i], sizeof word);
-      words += fmt::format("{:08X}", word);
-    }
-    return fmt::format("{}:{:04X}", words, one.port);
-  };
-  return text(local_) + ' ' + text(remote_);
+SocketLine InetSocket::line_with(int state, size_t queued) const {
+  return {domain, type, local_, remote_, state, queued, user_, path.dentry->inode->attributes()->st_ino};
 }
 
 // --- options

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "sandbox/net/inet/ports.h"
+#include "sandbox/net/inet/socket_list.h"
 
 namespace cella::sandbox::net {
 
@@ -21,8 +22,8 @@ class InetSocket : public Socket {
   bool is_v6_only() const { return number(SOL_IPV6, IPV6_V6ONLY) != 0; }
   uint32_t user() const { return user_; }
   virtual bool listens() const { return false; }
-  // Its line of /proc/net/tcp and the like, without the number.
-  virtual std::string line() const = 0;
+  // Its line of /proc/net/tcp and the like.
+  virtual SocketLine line() const = 0;
 
   SysResult<void> bind(Caller& caller, const Address& address) override;
   SysResult<Address> local_address() override { return address_of(local_, domain); }
@@ -41,8 +42,7 @@ class InetSocket : public Socket {
   const std::shared_ptr<PortTable>& shared_ports() const { return ports_; }
   void set_local(const IpEndpoint& place, bool join);
   void copy_options(const InetSocket& from);
-  // "0100007F:1F90 00000000:0000", proc_net(5).
-  std::string names_text() const;
+  SocketLine line_with(int state, size_t queued) const;
 
   SysResult<std::string> level_option(Caller& caller, int level, int name, std::string_view given) override;
   SysResult<void> set_level_option(Caller& caller, int level, int name, std::string_view value) override;

@@ -1,5 +1,6 @@
 #include "sandbox/net/inet/ports.h"
 
+#include <linux/capability.h>
 #include <sys/random.h>
 
 #include <algorithm>
@@ -17,6 +18,10 @@ uint32_t random_number() {
   uint32_t number = 0;
   (void)!::getrandom(&number, sizeof number, 0);
   return number;
+}
+
+bool PortTable::may_bind(const vfs::Credentials& who, uint16_t port) const {
+  return port == 0 || port >= first_unprivileged_ || who.has(CAP_NET_BIND_SERVICE);
 }
 
 bool PortTable::overlap(const InetSocket& one, const IpAddress& its, const InetSocket& other, const IpAddress& others) {

@@ -348,11 +348,8 @@ int TcpSocket::state_number() const {
   }
 }
 
-std::string TcpSocket::line() const {
-  const auto attributes = path.dentry->inode->attributes();
-  const size_t queued = listens() ? connections_.size() : received_.size();
-  return fmt::format("{} {:02X} 00000000:{:08X} 00:00000000 00000000 {:5}        0 {} 1 {:016x} 100 0 0 10 0",
-                     names_text(), state_number(), queued, user(), attributes->st_ino, 0);
+SocketLine TcpSocket::line() const {
+  return line_with(state_number(), listens() ? connections_.size() : received_.size());
 }
 
 SysResult<std::string> TcpSocket::level_option(Caller& caller, int level, int name, std::string_view given) {

@@ -25,7 +25,7 @@ class TcpSocket final : public InetSocket {
   uint32_t ready(Caller& caller) override;
   SysResult<uint64_t> ioctl(Caller& caller, uint32_t request, uint64_t argument) override;
   bool listens() const override { return state_ == State::kListening; }
-  std::string line() const override;
+  SocketLine line() const override;
 
  protected:
   bool is_listening() const override { return listens(); }

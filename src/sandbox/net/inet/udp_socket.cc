@@ -218,11 +218,9 @@ SysResult<uint64_t> UdpSocket::ioctl(Caller& caller, uint32_t request, uint64_t 
   return 0;
 }
 
-std::string UdpSocket::line() const {
-  const auto attributes = path.dentry->inode->attributes();
+SocketLine UdpSocket::line() const {
   constexpr int kConnected = 1, kClosed = 7;
-  return fmt::format("{} {:02X} 00000000:{:08X} 00:00000000 00000000 {:5}        0 {} 2 {:016x} 0", names_text(),
-                     is_connected() ? kConnected : kClosed, queued_, user(), attributes->st_ino, 0);
+  return line_with(is_connected() ? kConnected : kClosed, queued_);
 }
 
 }  // namespace cella::sandbox::net

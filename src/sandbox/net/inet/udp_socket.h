@@ -18,7 +18,7 @@ class UdpSocket final : public InetSocket {
   SysResult<size_t> receive(Caller& caller, Incoming& message) override;
   uint32_t ready(Caller& caller) override;
   SysResult<uint64_t> ioctl(Caller& caller, uint32_t request, uint64_t argument) override;
-  std::string line() const override;
+  SocketLine line() const override;
 
  private:
   struct Datagram {
