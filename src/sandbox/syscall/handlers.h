@@ -1,6 +1,7 @@
 // The handlers of all system calls, by family. Private to syscall/: the table refers to them.
 #pragma once
 
+#include "sandbox/net/socket.h"
 #include "sandbox/syscall/table.h"
 
 namespace cella::sandbox::syscall {
@@ -30,6 +31,12 @@ SysResult<core::Nanoseconds> read_clock(task::Task& task, int clock);
 bool is_valid(const timespec& t);
 // fcntl(2) F_SETLK and its kind.
 Outcome lock_record(task::Task& task, const vfs::FilePtr& file, int command, uint64_t address);
+// A socket's address from user memory: EINVAL, EFAULT. And to it, as accept(2) has it: as much as `*size_address` says
+// there is room for, which then is the address's length.
+SysResult<net::Address> address_from(task::Task& task, uint64_t address, int64_t size);
+SysResult<void> write_address(task::Task& task, const net::Address& from, uint64_t address, uint64_t size_address);
+// ENOTSOCK, EBADF.
+SysResult<net::SocketPtr> socket_at(task::Task& task, int fd);
 // The signal mask of pselect(2) and the like, until the call's end and a handler's frame.
 SysResult<void> set_temporary_mask(task::Task& task, uint64_t address, uint64_t size);
 

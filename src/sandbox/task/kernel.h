@@ -14,6 +14,10 @@
 #include "sandbox/task/futex.h"
 #include "sandbox/vfs/walk.h"
 
+namespace cella::sandbox::net {
+class Stack;
+}
+
 namespace cella::sandbox::task {
 
 class Task;
@@ -58,6 +62,7 @@ class Kernel {
   FutexTable futexes;
   HostName host_name;
   std::shared_ptr<vfs::MountNamespace> mounts;
+  std::shared_ptr<net::Stack> network;  // what sockets are made of, net/stack.h; null: there are none
   uint64_t task_limit = 32768;
   uint64_t memory_limit = uint64_t{1} << 34;  // bytes that guests are told they have
   // Processors that guests are told they have: those of this process when the kernel is made, or fewer.
