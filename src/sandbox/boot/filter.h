@@ -23,16 +23,19 @@ enum class FilterCheck {
   kAll,       // all bits of `bits` are set in argument `index`
   kNoneOf,    // none of them is
   kEqual,     // argument `index` is `bits`
+  kOneOf,     // argument `index` is one of `values`
   kFdAndAll,  // argument 0 is a descriptor, and all bits are set in argument `index`
 };
+enum class FilterFor { kAll, kDirectFiles, kHostNetwork };
 struct FilterRule {
   int number;
   const char* name;
   FilterCheck check = FilterCheck::kNone;
   int index = 0;
   uint32_t bits = 0;
-  bool direct_only = false;  // for FileAccess::kDirect alone
-  const char* who = "";      // needs it
+  FilterFor options = FilterFor::kAll;
+  const char* who = "";  // needs it
+  std::span<const uint32_t> values = {};
 };
 // In the order in which they are asked.
 std::vector<FilterRule> filter_rules(const Config& options);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -37,6 +38,22 @@ TEST(Filter, EveryRuleSaysWhoNeedsIt) {
     EXPECT_NE(std::string(rule.who), "") << rule.name;
     EXPECT_TRUE(numbers.insert(rule.number).second) << rule.name << " is there twice";
   }
+}
+
+TEST(Filter, SocketsAreForTheHostsNetworkAlone) {
+  Config host;
+  host.network = NetworkType::kHost;
+  for (int number : {SYS_socket, SYS_bind, SYS_connect, SYS_listen, SYS_sendmsg, SYS_setsockopt}) {
+    EXPECT_EQ(verdict({}, number), kNotThere) << number;
+    EXPECT_EQ(verdict(host, number), SECCOMP_RET_ALLOW) << number;
+  }
+}
+
+TEST(Filter, AmountsAreTheOnlyIoctls) {
+  for (uint64_t request : {FIONREAD, SIOCOUTQ, SIOCATMARK})
+    EXPECT_EQ(verdict({}, SYS_ioctl, {0, request}), SECCOMP_RET_ALLOW) << request;
+  for (uint64_t request : {TIOCSTI, FIONBIO, 0})
+    EXPECT_EQ(verdict({}, SYS_ioctl, {0, request}), SECCOMP_RET_KILL_PROCESS);
 }
 
 // The whole list, so that a change of it is seen.

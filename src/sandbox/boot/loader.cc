@@ -25,6 +25,7 @@
 #include "sandbox/fs/container_mounts.h"
 #include "sandbox/fs/host/direct_backend.h"
 #include "sandbox/fs/tmpfs.h"
+#include "sandbox/net/stack.h"
 #include "sandbox/platform/ptrace/ptrace_platform.h"
 #include "sandbox/syscall/table.h"
 #include "sys/fd.h"
@@ -91,6 +92,8 @@ fs::ContainerFiles files_of(const BootRequest& request, const Config& options, t
     files.devices.push_back({device.path, device.mode, static_cast<unsigned>(device.major),
                              static_cast<unsigned>(device.minor), device.uid, device.gid});
   }
+  files.proc.net = [&kernel](fs::FixedDirectory& directory) { kernel.network->add_proc_files(directory); };
+  files.sys.net = [&kernel](fs::FixedDirectory& directory) { kernel.network->add_sys_files(directory); };
   files.masked_paths = request.masked_paths;
   files.read_only_paths = request.read_only_paths;
   // Until there are terminals it has none in it, and no ptmx to make one.
@@ -132,6 +135,7 @@ struct Loader::Impl {
     if (!request.hostname.empty()) kernel->host_name.node = request.hostname;
     if (!request.domainname.empty()) kernel->host_name.domain = request.domainname;
     poller = TRY(fs::HostPoller::make(kernel->lock), "making the poller of host descriptors");
+    kernel->network = options.network == NetworkType::kHost ? net::make_host_stack(*poller) : net::make_loopback_stack();
     server.emplace(*kernel, *poller, FileDescriptor(request.control), request.id);
     core::Locked locked(kernel->lock);
     kernel->mounts = TRY(fs::make_container_mounts(*kernel, files_of(request, options, *kernel)));
