@@ -32,6 +32,11 @@ Result<void> remove(Container& container, const Process& process) {
 Result<int> run(Invocation& invocation, const RunOptions& options) {
   Factory factory = invocation.factory();
   Launch launch = TRY(load_launch(factory, invocation.id(), options, options.detach));
+  if (launch.process.config.args.empty()) {
+    Error error(ErrorCode::kConfigInvalid, options.bundle + "/config.json has no program to run");
+    error.findings.push_back({"/process", "must be present"});
+    return std::unexpected(std::move(error));
+  }
   if (options.dry_run != DryRun::kNo) return print_create_plan(factory, invocation.id(), launch, options.dry_run);
 
   Container container = TRY(factory.create(invocation.id(), std::move(launch.config)));

@@ -109,7 +109,9 @@ void convert_linux(const oci::Linux& from, Config& config) {
   config.mount_label = from.mount_label;
   config.sysctl = from.sysctl;
   for (const auto& [clock, offset] : from.time_offsets) config.time_offsets[clock] = {offset.secs, offset.nanosecs};
-  for (const auto& [name, device] : from.net_devices) config.net_devices[name].name = device.name;
+  if (config.namespaces.contains(NamespaceType::kNet)) {  // otherwise oci/ has said that they have no effect
+    for (const auto& [name, device] : from.net_devices) config.net_devices[name].name = device.name;
+  }
   if (from.seccomp) config.seccomp = convert_seccomp(*from.seccomp);
   if (from.intel_rdt) {
     const oci::IntelRdt& rdt = *from.intel_rdt;

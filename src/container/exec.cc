@@ -34,6 +34,8 @@ cgroup::SubPaths sub_paths(const std::string& text) {
 
 Result<plan::Built> plan_further(const Container::Impl& container, const Process& process, cgroup::Layout& layout,
                                  bool tasks) {
+  if (container.is_sandbox())
+    return base::fail(ErrorCode::kUnsupported, "exec in a sandboxed container is not supported yet");
   // What the container does without was settled when it was made; here counts what this process would.
   plan::Facts facts = TRY(host_facts(container.config, layout, {}, nullptr));
   std::vector<Finding> ignored;

@@ -49,10 +49,11 @@ class Lint {
     const cgroup::Paths paths =
         TRY(cgroup::container_paths(layout, converted.config.cgroups, kId), "linux.cgroupsPath");
     plan::Facts facts = TRY(host_facts(converted.config, layout, paths, &ignored_));
-    if (!converted.process) return {};
-    config::ProcessConfig process = TRY(grantable(*converted.process, converted.config, ignored_));
+    const config::ProcessConfig asked = converted.process.value_or(config::ProcessConfig());
+    config::ProcessConfig process = TRY(grantable(asked, converted.config, ignored_));
     plan::StartOptions start;
     start.id = kId;
+    start.wait_for_start = true;
     start.console_socket = process.terminal;
     TRY(plan::build_create(converted.config, process, facts, start));
     return {};

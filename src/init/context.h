@@ -153,6 +153,8 @@ long do_home(Context& c, const Step& s);
 long do_working_directory(Context& c, const Step& s);
 long do_close_descriptors(Context& c, const Step& s);
 long do_place_descriptors(Context& c, const Step& s);
+long do_refuse(Context& c, const Step& s);
 long do_execute(Context& c, const Step& s);
+long do_execute_open(Context& c, const Step& s);
 
 }  // namespace cella::init

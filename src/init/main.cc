@@ -88,7 +88,9 @@ constexpr Entry kEntries[] = {
     {Op::kSeccomp, do_seccomp},
     {Op::kCloseDescriptors, do_close_descriptors},
     {Op::kPlaceDescriptors, do_place_descriptors},
+    {Op::kRefuse, do_refuse},
     {Op::kExecute, do_execute},
+    {Op::kExecuteOpen, do_execute_open},
 };
 constexpr int kLaunchers = 7;
 static_assert(sizeof kEntries / sizeof kEntries[0] + kLaunchers == static_cast<size_t>(Op::kCount));

@@ -20,10 +20,9 @@ void check_rdt(const Subject& subject, json::Report& report) {
 }
 
 void check_net_devices(const Subject& subject, json::Report& report) {
-  if (!subject.spec.linux_config) return;
   json::At linux_at(report, "linux");
   json::At at(report, "netDevices");
-  for (const auto& [name, device] : subject.spec.linux_config->net_devices) {
+  for (const auto& [name, device] : subject.config.net_devices) {
     if (::if_nametoindex(name.c_str()) == 0) report.fail_in(name, "is not a network interface of this host");
   }
 }

@@ -77,7 +77,9 @@ void check_env(const std::vector<std::string>& env, json::Report& report) {
 }  // namespace
 
 void check_process(const Subject& subject, json::Report& report) {
-  if (!subject.spec.process) return;
+  if (!subject.spec.process) {
+    return report.warn_in("process", "is absent: the container can be created, and not started");
+  }
   const oci::Process& process = *subject.spec.process;
   json::At at(report, "process");
   const bool may_raise = subject.privileged && has_capability(CAP_SYS_RESOURCE);

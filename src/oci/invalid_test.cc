@@ -285,7 +285,8 @@ const Case kCases[] = {
     {kLinux, R"("devices":[{"path":"/dev/x","type":"p"},{"path":"/dev/x","type":"p","uid":1}])",
      "/linux/devices/1/path must be given once: entry 0 has another device there"},
     // Network devices.
-    {kBareLinux, R"("netDevices":{"eth0":{}})", "/linux/netDevices needs a network namespace in /linux/namespaces"},
+    {kBareLinux, R"("netDevices":{"a/b":{}})",
+     "/linux/netDevices/a~1b must be named after a network interface (1 to 15 bytes), not \"a/b\""},
     {kLinux, R"("netDevices":{"eth0":{"name":23}})", "/linux/netDevices/eth0/name must be a string, not 23"},
     {kLinux, R"("netDevices":{"abcdefghijklmnop":{}})",
      "/linux/netDevices/abcdefghijklmnop must be named after a network interface (1 to 15 bytes), not "

@@ -7,7 +7,7 @@ constexpr Note kNotes[] = {
     {"/ociVersion", "1.0",
      "Semantic version with major number 0 or 1. A later minor version is taken; fields it brings that are not listed "
      "here are ignored with a warning."},
-    {"/process", "1.0", "Needed by `start`: a bundle without it can be linted, and refused by name otherwise."},
+    {"/process", "1.0", "Absent: the container can be created, and `start` and `run` fail."},
     {"/root", "1.0", "Required on Linux."},
     {"/hostname", "1.0", "At most 64 bytes; needs a uts namespace. Set with sethostname(2)."},
     {"/domainname", "1.1", "At most 64 bytes; needs a uts namespace. Set with setdomainname(2)."},
@@ -133,8 +133,10 @@ constexpr Note kNotes[] = {
      "Made besides the default ones (null, zero, full, random, urandom, tty). One node a path: the same entry twice is "
      "ignored with a warning, another one is an error. In a user namespace, bound from the host."},
     {"/linux/netDevices", "1.3",
-     "By the name on the host, at most 15 bytes. Moved into the container's network namespace with their addresses; "
-     "refused without such a namespace and in rootless containers."},
+     "By the name on the host, at most 15 bytes. Moved into the container's network namespace with their addresses. "
+     "Without such a namespace the container has the runtime's and nothing is moved or renamed, with a warning; "
+     "refused "
+     "in rootless containers."},
     {"/linux/seccomp", "1.0",
      "Compiled before anything is made; an architecture that is not listed cannot make a system call."},
     {"/linux/rootfsPropagation", "1.0", "Of the root's mount. The names with r are runc's. Absent: `rslave`."},

@@ -137,7 +137,9 @@ void check_devices(const std::vector<Device>& devices, Report& report) {
 void check_net_devices(const Linux& config, const NamespaceSet& namespaces, Report& report) {
   if (config.net_devices.empty()) return;
   if (!namespaces.has(NamespaceType::kNetwork)) {
-    return report.fail_in("netDevices", "needs a network namespace in /linux/namespaces");
+    report.warn_in("netDevices",
+                   "has no effect without a network namespace in /linux/namespaces: the container has the "
+                   "runtime's, where the devices stay as they are");
   }
   At at(report, "netDevices");
   std::set<std::string_view> names;

@@ -254,7 +254,7 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
   add_root(b);
   if (b.has(NamespaceType::kMount)) {
     add_mounts(b);
-    add_devices(b);
+    if (!options.open_program) add_devices(b);
   }
   add_hooks(b, hooks.create_container, "createContainer", b.built.hook_state_first);
   if (b.process.cwd != "/") {
@@ -271,7 +271,11 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
     b.built.fifo = w.slot();
     w.step(Op::kWaitForStart, {b.built.fifo}, "waiting for start");
   }
-  TRY(add_execution(b));
+  if (b.process.args.empty()) {
+    w.step(Op::kRefuse, {w.string("the container has no process: there is nothing to execute")});
+  } else {
+    TRY(add_execution(b));
+  }
   return finish(b);
 }
 

@@ -58,6 +58,11 @@ std::vector<GoldenCase> create_cases() {
          in.facts.cgroup_v2 = true;
        }},
       {"small", [](Input&) {}},
+      {"no_process",
+       [](Input& in) {
+         in.process = {};
+         in.options.wait_for_start = true;
+       }},
 
       {"namespaces_none",
        [](Input& in) {

@@ -252,10 +252,21 @@ def test_bundle_without_config(box, workdir):
 
 
 def test_without_process(box):
-    """create without a process is allowed by the specification; start is not."""
+    """runtime.md, Start: create needs no process, and start then fails; run is both."""
     c = box("true")
     del c.config["process"]
-    assert c.run().returncode == 1
+    result = c.run()
+    assert result.returncode == 1 and "/process: must be present" in result.stderr
+    assert c.cmd("state", c.id).returncode == 1
+
+    assert c.create().returncode == 0
+    assert c.state()["status"] == "created"
+    assert c.exec("true").returncode == 0
+    result = c.start()
+    assert result.returncode == 1
+    assert "the container has no process: there is nothing to execute" in result.stderr
+    c.wait_stopped()
+    assert c.cmd("delete", c.id).returncode == 0
 
 
 def test_log_gets_exactly_one_json_object(box, workdir):

@@ -33,6 +33,16 @@ struct HostName {
   std::string domain = "(none)";
 };
 
+// Sees every system call before and after it is served, with the kernel lock held.
+class CallObserver {
+ public:
+  virtual ~CallObserver() = default;
+  // `call`: the registers that the call was made with.
+  virtual void entered(Task& task, const platform::Registers& call) = 0;
+  // `result`: of the call, or a negative errno, also one of core/restart.h.
+  virtual void left(Task& task, const platform::Registers& call, int64_t result, core::Nanoseconds taken) = 0;
+};
+
 class Kernel {
  public:
   // Serves the system call that the task has stopped at, and puts its result into the registers.
@@ -59,8 +69,9 @@ class Kernel {
   int cpu_count;
   // cpu.max of cgroup v2 in microseconds; a quota of 0: no limit.
   uint64_t cpu_quota = 0, cpu_period = 100'000;
-  std::map<uint64_t, uint64_t> unknown_calls;  // numbers of system calls that are not served → how often
-  core::Nanoseconds boot_time = core::now();   // CLOCK_MONOTONIC
+  std::map<uint64_t, uint64_t> unknown_calls;   // numbers of system calls that are not served → how often
+  std::unique_ptr<CallObserver> call_observer;  // none: nobody looks
+  core::Nanoseconds boot_time = core::now();    // CLOCK_MONOTONIC
 
   // Tasks by thread id; ids come one after the other, as with pid_max 4194304.
   std::map<int, Task*> tasks;

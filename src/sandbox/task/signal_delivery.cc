@@ -25,6 +25,13 @@ void cancel_contrary(ThreadGroup& group, int signal) {
   for (Task* task : group.tasks) task->pending.remove(contrary);
 }
 
+// Process 1 gets only what it has a handler for or waits for, pid_namespaces(7); from outside of the container (pid 0)
+// SIGKILL and SIGSTOP too.
+bool is_lost_on_init(const ThreadGroup& group, const siginfo_t& info) {
+  if (group.id != 1 || is_kernel(info) || group.actions->of(info.si_signo).handler != kDefault) return false;
+  return info.si_pid != 0 || !(bit(info.si_signo) & kUnblockable);
+}
+
 void go_on(ThreadGroup& group) {
   if (!group.stopped) return;
   group.stopped = false;
@@ -54,11 +61,7 @@ bool ThreadGroup::send(const siginfo_t& info) {
   }
   bool blocked_somewhere = false;
   for (Task* task : tasks) blocked_somewhere |= (task->blocked & bit(signal)) != 0;
-  // Process 1 gets only what it has a handler for or waits for, unless it comes from outside of the container.
-  if (id == 1 && !is_kernel(info) && info.si_pid != 0 && actions->of(signal).handler == kDefault &&
-      !blocked_somewhere) {
-    return false;
-  }
+  if (is_lost_on_init(*this, info) && !blocked_somewhere) return false;
   if (actions->ignores(signal) && !blocked_somewhere) return false;
   if (!pending.add(info)) return false;
   kernel.signal_events.notify(POLLIN);
@@ -89,8 +92,7 @@ bool Task::send(const siginfo_t& info) {
   cancel_contrary(*group, signal);
   if (signal == SIGCONT || signal == SIGKILL) go_on(*group);
   if (!(blocked & bit(signal))) {
-    const bool unhandled = group->actions->of(signal).handler == kDefault;
-    if (group->id == 1 && !is_kernel(info) && info.si_pid != 0 && unhandled) return false;
+    if (is_lost_on_init(*group, info)) return false;
     if (group->actions->ignores(signal)) return false;
   }
   if (!pending.add(info)) return false;

@@ -1,0 +1,237 @@
+// The process that is a sandbox: from the request to the end of the container's first program.
+#include <cella/sandbox.h>
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include "base/result.h"
+#include "plan/layout.h"
+#include "sandbox/boot/boot_request.h"
+#include "sandbox/boot/options.h"
+#include "sandbox/boot/program.h"
+#include "sandbox/fs/container_mounts.h"
+#include "sandbox/fs/host/direct_backend.h"
+#include "sandbox/fs/tmpfs.h"
+#include "sandbox/net/stack.h"
+#include "sandbox/platform/ptrace/ptrace_platform.h"
+#include "sandbox/syscall/table.h"
+#include "sys/fd.h"
+#include "sys/file.h"
+
+namespace cella::sandbox {
+namespace {
+
+using boot::BootRequest;
+using sys::FileDescriptor;
+
+// Everything that may be meant for the program. Not: SIGCHLD, which our own stubs cause, and what faults of ours raise.
+sigset_t forwarded_signals() {
+  sigset_t set;
+  ::sigfillset(&set);
+  for (int signal : {SIGCHLD, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) ::sigdelset(&set, signal);
+  return set;
+}
+
+// The guest's own limit says how many files it may have open; each may need one here.
+void take_all_descriptors() {
+  rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// The way in which init would have told of an error: see plan/layout.h.
+class Report {
+ public:
+  explicit Report(int fd) : fd_(fd) {}
+
+  void fail(const Error& error) {
+    if (!fd_) return;
+    plan::InitMessage message = {};
+    message.kind = plan::InitMessage::kError;
+    message.step = plan::kNoStep;
+    const std::string text = error.text();
+    std::memcpy(message.detail, text.data(), std::min(text.size(), sizeof message.detail - 1));
+    (void)!::write(fd_.get(), &message, sizeof message);
+    fd_.reset();
+  }
+  void succeed() { fd_.reset(); }
+
+ private:
+  FileDescriptor fd_;
+};
+
+std::shared_ptr<fs::FileBackend> direct(int descriptor) {
+  return std::make_shared<fs::DirectBackend>(FileDescriptor(descriptor));
+}
+
+fs::ContainerFiles files_of(const BootRequest& request, const Config& options, task::Kernel& kernel) {
+  fs::ContainerFiles files;
+  files.root = direct(request.root);
+  files.overlay = options.overlay;
+  files.read_only_root = request.read_only_root;
+  for (const boot::BootMount& mount : request.mounts) {
+    files.mounts.push_back({mount.destination, mount.type, mount.source, mount.flags, mount.data,
+                            mount.descriptor >= 0 ? direct(mount.descriptor) : nullptr});
+  }
+  for (const boot::BootDevice& device : request.devices) {
+    files.devices.push_back({device.path, device.mode, static_cast<unsigned>(device.major),
+                             static_cast<unsigned>(device.minor), device.uid, device.gid});
+  }
+  files.proc.net = [&kernel](fs::FixedDirectory& directory) { kernel.network->add_proc_files(directory); };
+  files.sys.net = [&kernel](fs::FixedDirectory& directory) { kernel.network->add_sys_files(directory); };
+  files.masked_paths = request.masked_paths;
+  files.read_only_paths = request.read_only_paths;
+  // Until there are terminals it has none in it, and no ptmx to make one.
+  files.factories["devpts"] = [&kernel](const fs::ContainerMount&) -> SysResult<vfs::DentryPtr> {
+    fs::TmpfsOptions none;
+    none.size = 0;
+    none.mode = 0755;
+    return fs::make_tmpfs(*kernel.memory, none);
+  };
+  return files;
+}
+
+}  // namespace
+
+struct Loader::Impl {
+  BootRequest request;
+  Config options;
+  std::optional<Report> report;
+  std::optional<task::Kernel> kernel;
+  std::unique_ptr<fs::HostPoller> poller;
+  FileDescriptor signals, ended;
+
+  ~Impl() {
+    // Without the kernel lock: their threads take it.
+    poller.reset();
+  }
+
+  Result<void> boot() {
+    auto platform = TRY(platform::make_ptrace_platform(), "making the platform {}", to_string(options.platform));
+    kernel.emplace(std::move(platform), TRY(mm::MemoryFile::make(), "making the memory file"), syscall::dispatch);
+    if (request.memory_limit != 0) kernel->memory_limit = request.memory_limit;
+    if (request.task_limit != 0) kernel->task_limit = request.task_limit;
+    if (request.cpu_quota != 0) {
+      kernel->cpu_quota = request.cpu_quota;
+      if (request.cpu_period != 0) kernel->cpu_period = request.cpu_period;
+    }
+    if (!request.hostname.empty()) kernel->host_name.node = request.hostname;
+    if (!request.domainname.empty()) kernel->host_name.domain = request.domainname;
+    poller = TRY(fs::HostPoller::make(kernel->lock), "making the poller of host descriptors");
+    core::Locked locked(kernel->lock);
+    kernel->network =
+        options.network == NetworkType::kHost ? net::make_host_stack(*poller) : net::make_loopback_stack();
+    kernel->mounts = TRY(fs::make_container_mounts(*kernel, files_of(request, options, *kernel)));
+    return {};
+  }
+
+  Result<void> start() {
+    core::Locked locked(kernel->lock);
+    std::vector<FileDescriptor> files;
+    for (int fd = 0; fd < 3; ++fd) files.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    for (int fd : request.process.extra_files) files.emplace_back(fd);
+    TRY(boot::start_program(*kernel, *poller, {request.process, std::move(files)}));
+    return {};
+  }
+};
+
+Loader::Loader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Loader::Loader(Loader&&) noexcept = default;
+Loader& Loader::operator=(Loader&&) noexcept = default;
+Loader::~Loader() = default;
+
+Result<Loader> Loader::make(int request_fd) {
+  // One lock, so one arena: more would be memory that nobody uses.
+  (void)::mallopt(M_ARENA_MAX, 1);
+  (void)::prctl(PR_SET_NAME, "cella-kernel");
+  // Before there is a second thread, so that all have it blocked.
+  const sigset_t forwarded = forwarded_signals();
+  ::sigprocmask(SIG_BLOCK, &forwarded, nullptr);
+  take_all_descriptors();
+  auto impl = std::make_unique<Impl>();
+  const FileDescriptor request(request_fd);
+  if (::lseek(request.get(), 0, SEEK_SET) < 0) return base::fail_errno(errno, "reading the request");
+  std::string text = TRY(sys::read_all(request.get()), "reading the request");
+  impl->request = TRY(boot::parse_boot_request(text));
+  impl->report.emplace(impl->request.report);
+  Result<void> made = [&]() -> Result<void> {
+    impl->options = TRY(boot::options_from(impl->request.options));
+    impl->signals = FileDescriptor(::signalfd(-1, &forwarded, SFD_CLOEXEC | SFD_NONBLOCK));
+    impl->ended = FileDescriptor(::eventfd(0, EFD_CLOEXEC));
+    if (!impl->signals || !impl->ended) return base::fail_errno(errno, "opening a descriptor for signals");
+    return impl->boot();
+  }();
+  if (!made) {
+    impl->report->fail(made.error());
+    return std::unexpected(std::move(made).error());
+  }
+  return Loader(std::move(impl));
+}
+
+void Loader::wait_for_start_signal() {
+  // Whoever executes this process has waited for it: init, at exec.fifo.
+}
+
+Result<void> Loader::run() {
+  Result<void> started = impl_->start();
+  if (started) {
+    impl_->report->succeed();
+  } else {
+    impl_->report->fail(started.error());
+  }
+  return started;
+}
+
+int Loader::wait_exit() {
+  task::Kernel& kernel = *impl_->kernel;
+  class Ending final : public core::Waiter {
+   public:
+    Ending(task::Kernel& kernel_of, int fd) : kernel_(kernel_of), fd_(fd) {}
+    void on_event(uint32_t) override {
+      if (!kernel_.init->is_zombie) return;
+      const uint64_t one = 1;
+      (void)!::write(fd_, &one, sizeof one);
+    }
+
+   private:
+    task::Kernel& kernel_;
+    int fd_;
+  };
+  Ending ending(kernel, impl_->ended.get());
+  {
+    core::Locked locked(kernel.lock);
+    kernel.process_events.add(ending, ~0u);
+    ending.on_event(0);
+  }
+  pollfd fds[2] = {{impl_->ended.get(), POLLIN, 0}, {impl_->signals.get(), POLLIN, 0}};
+  while (fds[0].revents == 0) {
+    if (::poll(fds, 2, -1) < 0) continue;
+    signalfd_siginfo info;
+    while (fds[1].revents != 0 && ::read(impl_->signals.get(), &info, sizeof info) == sizeof info) {
+      core::Locked locked(kernel.lock);
+      // From outside of every pid that the guest knows.
+      kernel.init->send(task::signal_info(static_cast<int>(info.ssi_signo), SI_USER));
+    }
+  }
+  core::Locked locked(kernel.lock);
+  ending.leave();
+  return kernel.init->status;
+}
+
+void Loader::destroy() {
+  impl_.reset();
+}
+
+}  // namespace cella::sandbox
