@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -63,6 +64,39 @@ struct Config {
   bool disable_seccomp = false;                 // "disable-seccomp": the kernel goes without its own filter
   friend bool operator==(const Config&, const Config&) = default;
 };
+
+// The unix socket of the container's control server, in its state directory: whoever may write there may use it.
+std::string control_socket_addr(std::string_view root_dir, std::string_view id);
+
+// A process as the guest's kernel has it. All numbers are the guest's.
+struct GuestProcess {
+  int pid = 0, parent_pid = 0;
+  uint32_t uid = 0;
+  uint32_t threads = 0;
+  int64_t start_time = 0;  // seconds since 1970
+  uint64_t cpu_time = 0;   // nanoseconds
+  std::string command;     // its arguments, or in brackets its name
+};
+
+// What runsc's event has of memory and processes, as the guest's kernel counts them.
+struct MemoryEntry {
+  uint64_t limit = 0, usage = 0;
+};
+struct Stats {
+  MemoryEntry memory;  // bytes that guests use
+  uint64_t processes = 0;
+  // Calls that this kernel does not have, by name or number: how often they were made.
+  std::map<std::string, uint64_t> unknown_syscalls;
+};
+struct Event {
+  std::string type;  // "stats"
+  std::string id;
+  Stats data;
+};
+
+// What a process of the host's does in the place of one inside the container that `control_socket` has started with
+// application.Execute: forwards its signals, and gives its wait status when it has ended. One for each process.
+Result<int> attend(int control_socket, int pid);
 
 // The application kernel in this process: loads it, runs the container's first program, waits for it. One for each
 // process, which should have no threads and do nothing else: its descriptors are the kernel's, its signals the guest's.

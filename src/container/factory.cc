@@ -150,7 +150,9 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   cgroup::Paths paths = TRY(cgroup::container_paths(layout, config.cgroups, name), "linux.cgroupsPath");
   std::vector<Finding> ignored;
   plan::Facts facts = TRY(container::host_facts(config, layout, paths, &ignored));
-  config::ProcessConfig grantable = TRY(container::grantable(process.config, config, ignored));
+  const bool is_sandbox = TRY(sandbox::boot::is_asked_for(config.labels));
+  config::ProcessConfig grantable = process.config;
+  if (!is_sandbox) grantable = TRY(container::grantable(process.config, config, ignored));
   TRY(container::settle(*impl_->options, std::move(ignored)));
   TRY(container::check_sysctls(config));
   TRY(container::plan_rdt_group(config, name));
@@ -158,7 +160,7 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   options.id = name;
   options.console_socket = process.keep_console || !process.console_socket.empty();
   options.extra_files = static_cast<uint32_t>(process.extra_files.size());
-  if (TRY(sandbox::boot::is_asked_for(config.labels))) {
+  if (is_sandbox) {
     const container::SandboxPlan sandbox =
         TRY(container::plan_sandbox(name, config, grantable, process.extra_files.size()));
     options.extra_files = sandbox.extra_files;

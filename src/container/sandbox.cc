@@ -20,7 +20,8 @@ using sandbox::boot::BootRequest;
 using sys::FileDescriptor;
 
 constexpr uint32_t kRequest = plan::kFirstExtraFile;
-constexpr uint32_t kRoot = kRequest + 1;
+constexpr uint32_t kControl = kRequest + 1;
+constexpr uint32_t kRoot = kControl + 1;
 
 // The ids of a map of procfs as they are called in the namespace: user_namespaces(7).
 Result<std::vector<config::IDMap>> own_ids(const char* path) {
@@ -41,14 +42,29 @@ Result<std::vector<config::IDMap>> own_ids(const char* path) {
 
 // A tree of its own, so that what is mounted below is there as far as it was asked for, and nothing can be written that
 // must not be, whoever has the descriptor. An ordinary user cannot have that, and gets the directory as it is.
+Result<FileDescriptor> open_tree(const SandboxPlan::Source& source) {
+  SysResult<FileDescriptor> tree = sys::clone_tree(source.path.c_str(), source.recursive);
+  if (!tree && tree.error().value == EPERM) return TRY(sys::open(source.path.c_str(), O_PATH));
+  if (!tree) return std::unexpected(Error(tree.error()));
+  if (source.read_only) TRY(sys::make_read_only(tree->get(), source.recursive), "making it read-only");
+  return std::move(*tree);
+}
+
+// A regular file cannot be opened again by whoever has nothing but its descriptor.
 Result<FileDescriptor> open_source(const SandboxPlan::Source& source) {
-  SysResult<FileDescriptor> tree = sys::clone_tree(source.path.c_str(), source.recursive, source.nofollow);
-  if (tree) {
-    if (source.read_only) TRY(sys::make_read_only(tree->get(), source.recursive), "making {} read-only", source.path);
-    return std::move(*tree);
+  FileDescriptor tree = TRY(open_tree(source), "opening {}", source.path);
+  const struct stat status = TRY(sys::stat_at(tree.get(), "", AT_EMPTY_PATH), "opening {}", source.path);
+  if (!S_ISREG(status.st_mode)) return tree;
+  const std::string path = fmt::format("/proc/self/fd/{}", tree.get());
+  if (!source.read_only) {
+    SysResult<FileDescriptor> file = sys::open(path.c_str(), O_RDWR | O_NONBLOCK);
+    if (file) return std::move(*file);
+    // On a read-only filesystem, another user's, or being executed.
+    const int error = file.error().value;
+    if (error != EROFS && error != EACCES && error != EPERM && error != ETXTBSY)
+      return base::fail_errno(error, "opening {}", source.path);
   }
-  if (tree.error().value != EPERM) return base::fail_errno(tree.error().value, "opening {}", source.path);
-  return TRY(sys::open(source.path.c_str(), O_PATH | (source.nofollow ? O_NOFOLLOW : 0)), "opening {}", source.path);
+  return TRY(sys::open(path.c_str(), O_RDONLY | O_NONBLOCK), "opening {}", source.path);
 }
 
 }  // namespace
@@ -67,6 +83,7 @@ Result<SandboxPlan> plan_sandbox(const std::string& id, const config::Config& co
                    0};
   plan.jail.process.args = {"cella", "boot", std::to_string(kRequest)};
   BootRequest& request = plan.request;
+  request.control = kControl;
   request.root = kRoot;
   // Below a read-only root places for mounts are still to be made; with an overlay nothing is.
   plan.sources.push_back({config.rootfs, true, options.overlay});
@@ -83,18 +100,24 @@ Result<SandboxPlan> plan_sandbox(const std::string& id, const config::Config& co
   return plan;
 }
 
-Result<SandboxFiles> open_sandbox(const FactoryOptions& options, const SandboxPlan& plan,
+Result<SandboxFiles> open_sandbox(const FactoryOptions& options, const SandboxPlan& plan, StateDirectory& directory,
                                   const std::vector<int>& extra_files) {
   if (options.sandbox_program.empty()) {
     return base::fail(ErrorCode::kUnsupported,
                       "the sandbox needs a program that is the application kernel: "
                       "FactoryOptions::sandbox_program");
   }
+  const sandbox::Config config = TRY(sandbox::boot::options_from(plan.request.options));
+  if (config.disable_seccomp && options.on_warning) {
+    options.on_warning({"/annotations/dev.cella.sandbox.disable-seccomp",
+                        "the application kernel runs without its own seccomp filter: for debugging alone"});
+  }
   SandboxFiles files;
   files.program = TRY(sys::open(options.sandbox_program.c_str(), O_RDONLY), "opening the application kernel {}",
                       options.sandbox_program);
   files.owned.push_back(
       TRY(sys::memory_file("cella-request", sandbox::boot::to_json(plan.request), true), "writing the request"));
+  files.owned.push_back(TRY(directory.make_control_socket()));
   for (const SandboxPlan::Source& source : plan.sources) files.owned.push_back(TRY(open_source(source)));
   for (const FileDescriptor& fd : files.owned) files.extra_files.push_back(fd.get());
   files.extra_files.insert(files.extra_files.end(), extra_files.begin(), extra_files.end());

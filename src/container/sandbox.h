@@ -7,6 +7,7 @@
 #include <cella/factory.h>
 #include <cella/sandbox.h>
 
+#include "container/state_directory.h"
 #include "sandbox/boot/boot_request.h"
 #include "sandbox/boot/jail.h"
 #include "sys/fd.h"
@@ -17,11 +18,11 @@ namespace cella::container {
 struct SandboxPlan {
   sandbox::boot::Jail jail;
   sandbox::boot::BootRequest request;
-  // Of the host's, in the order of the kernel's descriptors after the request, which is the first: the root, what is
-  // bound, and then the process's own extra files.
+  // Of the host's, in the order of the kernel's descriptors after the request and the control socket, which are the
+  // first: the root, what is bound, and then the process's own extra files.
   struct Source {
     std::string path;
-    bool recursive = false, read_only = false, nofollow = false;
+    bool recursive = false, read_only = false;
   };
   std::vector<Source> sources;
   uint32_t extra_files = 0;  // all that the kernel is passed
@@ -36,7 +37,7 @@ struct SandboxFiles {
   std::vector<sys::FileDescriptor> owned;
   std::vector<int> extra_files;  // Launch::extra_files; `extra_files` of the process included
 };
-Result<SandboxFiles> open_sandbox(const FactoryOptions& options, const SandboxPlan& plan,
+Result<SandboxFiles> open_sandbox(const FactoryOptions& options, const SandboxPlan& plan, StateDirectory& directory,
                                   const std::vector<int>& extra_files);
 
 }  // namespace cella::container

@@ -51,7 +51,9 @@ class Start {
     cgroup::Paths paths = manager_->paths();
     std::vector<Finding> ignored;
     plan::Facts facts = TRY(host_facts(config_, layout_, paths, &ignored));
-    config::ProcessConfig process = TRY(grantable(process_.config, config_, ignored));
+    // What the host can grant means nothing to the guest.
+    config::ProcessConfig process = process_.config;
+    if (!container_.is_sandbox()) process = TRY(grantable(process_.config, config_, ignored));
     TRY(settle(*container_.options, std::move(ignored)));
     plan::StartOptions options;
     options.id = container_.id();
@@ -62,7 +64,7 @@ class Start {
     rdt_ = TRY(plan_rdt_group(config_, container_.id()));
     if (container_.is_sandbox()) {
       sandbox_ = TRY(plan_sandbox(container_.id(), config_, process, process_.extra_files.size()));
-      sandbox_files_ = TRY(open_sandbox(*container_.options, *sandbox_, process_.extra_files));
+      sandbox_files_ = TRY(open_sandbox(*container_.options, *sandbox_, container_.directory, process_.extra_files));
       options.extra_files = sandbox_->extra_files;
       options.open_program = true;
     }

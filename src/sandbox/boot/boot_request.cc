@@ -28,7 +28,7 @@ static std::span<const Field<BootDevice>> fields_of(Type<BootDevice>) {
   };
   return kFields;
 }
-static std::span<const Field<BootProcess>> fields_of(Type<BootProcess>) {
+std::span<const Field<BootProcess>> fields_of(Type<BootProcess>) {
   static constexpr Field<BootProcess> kFields[] = {
       field<&BootProcess::args>("args").required(),
       field<&BootProcess::env>("env"),
@@ -52,6 +52,7 @@ static std::span<const Field<BootRequest>> fields_of(Type<BootRequest>) {
       field<&BootRequest::root>("root").required(),
       field<&BootRequest::report>("report").always(),
       field<&BootRequest::control>("control").always(),
+      field<&BootRequest::wait_for_start>("wait_for_start"),
       field<&BootRequest::read_only_root>("read_only_root"),
       field<&BootRequest::mounts>("mounts"),
       field<&BootRequest::devices>("devices"),

@@ -5,12 +5,15 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <cella/config.h>
 #include <cella/sandbox.h>
+
+#include "json/schema.h"
 
 namespace cella::sandbox::boot {
 
@@ -38,9 +41,10 @@ struct BootProcess {
 struct BootRequest {
   std::string id;
   std::string hostname, domainname;
-  int root = -1;     // directory, O_PATH
-  int report = -1;   // plan/layout.h, "Reports"
-  int control = -1;  // a listening unix socket
+  int root = -1;                // directory, O_PATH
+  int report = -1;              // plan/layout.h, "Reports"
+  int control = -1;             // a listening unix socket
+  bool wait_for_start = false;  // for application.Start; else it has been waited for already
   bool read_only_root = false;
   std::vector<BootMount> mounts;
   std::vector<BootDevice> devices;
@@ -50,6 +54,8 @@ struct BootRequest {
   uint64_t memory_limit = 0, task_limit = 0, cpu_quota = 0, cpu_period = 0;
   std::vector<std::string> options;  // as options_from() reads them
 };
+
+std::span<const json::Field<BootProcess>> fields_of(json::Type<BootProcess>);
 
 std::string to_json(const BootRequest& request);
 // kConfigInvalid with findings.

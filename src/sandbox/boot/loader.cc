@@ -18,6 +18,8 @@
 #include "base/result.h"
 #include "plan/layout.h"
 #include "sandbox/boot/boot_request.h"
+#include "sandbox/boot/control_server.h"
+#include "sandbox/boot/filter.h"
 #include "sandbox/boot/options.h"
 #include "sandbox/boot/program.h"
 #include "sandbox/fs/container_mounts.h"
@@ -28,6 +30,7 @@
 #include "sandbox/syscall/table.h"
 #include "sys/fd.h"
 #include "sys/file.h"
+#include "sys/seccomp.h"
 
 namespace cella::sandbox {
 namespace {
@@ -111,10 +114,12 @@ struct Loader::Impl {
   std::optional<Report> report;
   std::optional<task::Kernel> kernel;
   std::unique_ptr<fs::HostPoller> poller;
-  FileDescriptor signals, ended;
+  std::optional<boot::ControlServer> server;
+  FileDescriptor signals, changed;
 
   ~Impl() {
-    // Without the kernel lock: their threads take it.
+    // Without the kernel lock: its thread takes it.
+    server.reset();
     poller.reset();
   }
 
@@ -130,11 +135,47 @@ struct Loader::Impl {
     if (!request.hostname.empty()) kernel->host_name.node = request.hostname;
     if (!request.domainname.empty()) kernel->host_name.domain = request.domainname;
     poller = TRY(fs::HostPoller::make(kernel->lock), "making the poller of host descriptors");
+    kernel->network = options.network == NetworkType::kHost ? net::make_host_stack(*poller) : net::make_loopback_stack();
+    server.emplace(*kernel, *poller, FileDescriptor(request.control), request.id);
     core::Locked locked(kernel->lock);
-    kernel->network =
-        options.network == NetworkType::kHost ? net::make_host_stack(*poller) : net::make_loopback_stack();
     kernel->mounts = TRY(fs::make_container_mounts(*kernel, files_of(request, options, *kernel)));
     return {};
+  }
+
+  // From here on nothing of a guest's has been looked at but the names of its mounts.
+  Result<void> lock_in() {
+    if (options.disable_seccomp) return {};
+    const std::vector<sock_filter> filter = boot::make_filter(boot::filter_rules(options));
+    TRY(sys::load_seccomp_filter(filter), "loading the kernel's own seccomp filter");
+    return {};
+  }
+
+  // Answers calls and forwards signals until `is_done`, which is asked with the kernel lock.
+  template <typename Condition>
+  void serve(Condition is_done) {
+    for (std::vector<pollfd> fds;;) {
+      {
+        core::Locked locked(kernel->lock);
+        server->answer_waits();
+        if (is_done()) return;
+      }
+      fds = {{changed.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}};
+      server->add_to(fds);
+      if (::poll(fds.data(), fds.size(), -1) < 0) continue;
+      uint64_t count;
+      if (fds[0].revents != 0) (void)!::read(changed.get(), &count, sizeof count);
+      if (fds[1].revents != 0) forward_signals();
+      server->handle(std::span(fds).subspan(2));
+    }
+  }
+
+  void forward_signals() {
+    signalfd_siginfo info;
+    while (::read(signals.get(), &info, sizeof info) == sizeof info) {
+      core::Locked locked(kernel->lock);
+      // From outside of every pid that the guest knows.
+      if (kernel->init != nullptr) kernel->init->send(task::signal_info(static_cast<int>(info.ssi_signo), SI_USER));
+    }
   }
 
   Result<void> start() {
@@ -143,6 +184,7 @@ struct Loader::Impl {
     for (int fd = 0; fd < 3; ++fd) files.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
     for (int fd : request.process.extra_files) files.emplace_back(fd);
     TRY(boot::start_program(*kernel, *poller, {request.process, std::move(files)}));
+    server->set_started();
     return {};
   }
 };
@@ -169,8 +211,8 @@ Result<Loader> Loader::make(int request_fd) {
   Result<void> made = [&]() -> Result<void> {
     impl->options = TRY(boot::options_from(impl->request.options));
     impl->signals = FileDescriptor(::signalfd(-1, &forwarded, SFD_CLOEXEC | SFD_NONBLOCK));
-    impl->ended = FileDescriptor(::eventfd(0, EFD_CLOEXEC));
-    if (!impl->signals || !impl->ended) return base::fail_errno(errno, "opening a descriptor for signals");
+    impl->changed = FileDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!impl->signals || !impl->changed) return base::fail_errno(errno, "opening a descriptor for signals");
     return impl->boot();
   }();
   if (!made) {
@@ -181,11 +223,13 @@ Result<Loader> Loader::make(int request_fd) {
 }
 
 void Loader::wait_for_start_signal() {
-  // Whoever executes this process has waited for it: init, at exec.fifo.
+  if (!impl_->request.wait_for_start) return;
+  impl_->serve([&] { return impl_->server->is_started(); });
 }
 
 Result<void> Loader::run() {
-  Result<void> started = impl_->start();
+  Result<void> started = impl_->lock_in();
+  if (started) started = impl_->start();
   if (started) {
     impl_->report->succeed();
   } else {
@@ -195,36 +239,26 @@ Result<void> Loader::run() {
 }
 
 int Loader::wait_exit() {
-  task::Kernel& kernel = *impl_->kernel;
+  // Tells the loop of what it waits for: most processes that end are nobody's business out here.
   class Ending final : public core::Waiter {
    public:
-    Ending(task::Kernel& kernel_of, int fd) : kernel_(kernel_of), fd_(fd) {}
+    explicit Ending(Impl& impl) : impl_(impl) {}
     void on_event(uint32_t) override {
-      if (!kernel_.init->is_zombie) return;
+      if (!impl_.kernel->init->is_zombie && !impl_.server->has_waits()) return;
       const uint64_t one = 1;
-      (void)!::write(fd_, &one, sizeof one);
+      (void)!::write(impl_.changed.get(), &one, sizeof one);
     }
 
    private:
-    task::Kernel& kernel_;
-    int fd_;
+    Impl& impl_;
   };
-  Ending ending(kernel, impl_->ended.get());
+  task::Kernel& kernel = *impl_->kernel;
+  Ending ending(*impl_);
   {
     core::Locked locked(kernel.lock);
     kernel.process_events.add(ending, ~0u);
-    ending.on_event(0);
   }
-  pollfd fds[2] = {{impl_->ended.get(), POLLIN, 0}, {impl_->signals.get(), POLLIN, 0}};
-  while (fds[0].revents == 0) {
-    if (::poll(fds, 2, -1) < 0) continue;
-    signalfd_siginfo info;
-    while (fds[1].revents != 0 && ::read(impl_->signals.get(), &info, sizeof info) == sizeof info) {
-      core::Locked locked(kernel.lock);
-      // From outside of every pid that the guest knows.
-      kernel.init->send(task::signal_info(static_cast<int>(info.ssi_signo), SI_USER));
-    }
-  }
+  impl_->serve([&] { return kernel.init->is_zombie; });
   core::Locked locked(kernel.lock);
   ending.leave();
   return kernel.init->status;

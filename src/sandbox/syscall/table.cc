@@ -69,7 +69,8 @@ void dispatch(task::Task& task) {
   } else if (entry != nullptr) {
     outcome = entry->handler(task, {{r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9}});
   } else {
-    ++task.kernel.unknown_calls[number];
+    // Numbers that no kernel has count together: the guest chooses them.
+    ++task.kernel.unknown_calls[std::min<uint64_t>(number, kNumbers)];
   }
   // Of another program by now, or of another place in this one.
   if (outcome && (number == SYS_execve || number == SYS_execveat || number == SYS_rt_sigreturn)) {

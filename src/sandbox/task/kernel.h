@@ -69,7 +69,8 @@ class Kernel {
   int cpu_count;
   // cpu.max of cgroup v2 in microseconds; a quota of 0: no limit.
   uint64_t cpu_quota = 0, cpu_period = 100'000;
-  std::map<uint64_t, uint64_t> unknown_calls;   // numbers of system calls that are not served → how often
+  // Numbers of system calls that are not served → how often they were made; from 512 on as 512.
+  std::map<uint64_t, uint64_t> unknown_calls;
   std::unique_ptr<CallObserver> call_observer;  // none: nobody looks
   core::Nanoseconds boot_time = core::now();    // CLOCK_MONOTONIC
 

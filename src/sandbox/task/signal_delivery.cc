@@ -59,10 +59,9 @@ bool ThreadGroup::send(const siginfo_t& info) {
     go_on(*this);
     for (Task* task : tasks) task->interrupt();
   }
-  bool blocked_somewhere = false;
-  for (Task* task : tasks) blocked_somewhere |= (task->blocked & bit(signal)) != 0;
-  if (is_lost_on_init(*this, info) && !blocked_somewhere) return false;
-  if (actions->ignores(signal) && !blocked_somewhere) return false;
+  bool is_kept = false;
+  for (Task* task : tasks) is_kept |= task->keeps(signal);
+  if (!is_kept && (is_lost_on_init(*this, info) || actions->ignores(signal))) return false;
   if (!pending.add(info)) return false;
   kernel.signal_events.notify(POLLIN);
   // To one who takes it now; else all look at it when they unblock it.
@@ -91,10 +90,7 @@ bool Task::send(const siginfo_t& info) {
   if (signal == 0) return false;
   cancel_contrary(*group, signal);
   if (signal == SIGCONT || signal == SIGKILL) go_on(*group);
-  if (!(blocked & bit(signal))) {
-    if (is_lost_on_init(*group, info)) return false;
-    if (group->actions->ignores(signal)) return false;
-  }
+  if (!keeps(signal) && (is_lost_on_init(*group, info) || group->actions->ignores(signal))) return false;
   if (!pending.add(info)) return false;
   kernel.signal_events.notify(POLLIN);
   if (blocked & bit(signal)) wake();
