@@ -25,8 +25,8 @@ enum class FileAccess {
 };
 enum class NetworkType {
   kSandbox,  // a network stack inside the kernel: not there yet
-  kHost,     // sockets of the host's, in the container's network namespace: not there yet
-  kNone,     // no network
+  kHost,     // sockets of the host's, in the container's network namespace
+  kNone,     // no network but a loopback
 };
 // What runs guest code.
 enum class PlatformType {
