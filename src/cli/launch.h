@@ -71,8 +71,8 @@ inline constexpr auto kCreateOptions = std::to_array<Option>({
     sandbox_option<O, kLogPackets>(nullptr, "sandbox: log network packets"),
     sandbox_option<O, kPlatform>("NAME", "sandbox: what runs the program: ptrace (the default), systrap or kvm"),
     sandbox_option<O, kStrace>(nullptr, "sandbox: show system calls on standard error, or in --debug-log"),
-    sandbox_option<O, kStraceSyscalls>("NAMES", "sandbox: show these system calls alone: a,b"),
-    sandbox_option<O, kStraceLogSize>("BYTES", "sandbox: show this much of a buffer (default: 1024)"),
+    sandbox_option<O, kStraceSyscalls>("A,B", "sandbox: show the system calls A and B alone"),
+    sandbox_option<O, kStraceLogSize>("N", "sandbox: show N bytes of a buffer (default: 1024)"),
     sandbox_option<O, kDisableSeccomp>(nullptr, "sandbox: its kernel goes without its own filter, for debugging"),
 });
 

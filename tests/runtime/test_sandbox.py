@@ -309,6 +309,19 @@ def test_root_is_the_hosts(sandbox):
     assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (5, 6, 0o640)
 
 
+def test_modes_are_the_guests(sandbox):
+    c = sandbox("sh", "-c", "umask 0; mkdir /d; touch /f; mkfifo /p; umask 27; mkdir /e; touch /g; umask 77; echo >/h")
+    c.config["root"]["readonly"] = False
+    old = os.umask(0o77)
+    try:
+        result = c.run()
+    finally:
+        os.umask(old)
+    assert result.returncode == 0, result.stderr
+    modes = {name: (c.rootfs / name).stat().st_mode & 0o777 for name in "dfpegh"}
+    assert modes == {"d": 0o777, "f": 0o666, "p": 0o666, "e": 0o750, "g": 0o640, "h": 0o600}
+
+
 def test_read_only_root(sandbox):
     c = sandbox("sh", "-c", "echo x >/file")
     result = c.run()

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -224,6 +225,8 @@ Result<Loader> Loader::make(int request_fd) {
   const sigset_t forwarded = forwarded_signals();
   ::sigprocmask(SIG_BLOCK, &forwarded, nullptr);
   take_all_descriptors();
+  // The guest has its own, which has been applied to the modes of new files.
+  (void)::umask(0);
   auto impl = std::make_unique<Impl>();
   const FileDescriptor request(request_fd);
   if (::lseek(request.get(), 0, SEEK_SET) < 0) return base::fail_errno(errno, "reading the request");
