@@ -232,10 +232,22 @@ TEST_P(BackendTest, ARootMayBeASingleFile) {
   EXPECT_EQ(read(*file), "content");
   vfs::AttributeChange change;
   change.size = 3;
+  change.mode = 0604;
+  change.mtime = timespec{7, 8};
   ASSERT_TRUE(backend_->set_attributes(FileBackend::kRoot, change));
   EXPECT_EQ(read(*file), "con");
+  EXPECT_EQ(host("file").st_mode & 07777, 0604u);
+  EXPECT_EQ(host("file").st_mtim.tv_nsec, 8);
   EXPECT_EQ(error(backend_->lookup(FileBackend::kRoot, "file")), ENOTDIR);
   EXPECT_EQ(error(backend_->list(FileBackend::kRoot)), ENOTDIR);
+}
+
+TEST_P(BackendTest, ARootThatCameReadOnlyStaysSo) {
+  if (GetParam().is_gofer) return;  // AReadOnlyRootRefusesEveryChange
+  backend_ = std::make_shared<DirectBackend>(FileDescriptor(::open((path_ + "/file").c_str(), O_RDONLY | O_CLOEXEC)));
+  EXPECT_TRUE(backend_->open(FileBackend::kRoot, O_RDONLY));
+  EXPECT_EQ(error(backend_->open(FileBackend::kRoot, O_RDWR)), EROFS);
+  EXPECT_EQ(error(backend_->open(FileBackend::kRoot, O_RDONLY | O_TRUNC)), EROFS);
 }
 
 TEST_P(BackendTest, AFileOutlivesItsName) {
