@@ -499,6 +499,26 @@ TEST_P(BackendTest, ChangesOfOursAreSeen) {
   EXPECT_EQ(backend_->attributes(find("inside", directory))->st_size, 100);
 }
 
+TEST_P(BackendTest, ChangesOfOthersAreSeenAfterwards) {
+  const FileBackend::Id directory = find("directory");
+  (void)backend_->attributes(directory);
+  if (GetParam().exclusive) return;  // OnlyAnExclusiveRootKeepsNames
+  ::chmod((path_ + "/directory").c_str(), 0711);
+  EXPECT_EQ(backend_->attributes(directory)->st_mode & 07777, 0711u);
+  // Also what was found and not looked at for a while.
+  const FileBackend::Id file = find("file");
+  ::chmod((path_ + "/file").c_str(), 0611);
+  ::usleep(1000);
+  EXPECT_EQ(backend_->attributes(file)->st_mode & 07777, 0611u);
+  // Two names of one file.
+  ::link((path_ + "/file").c_str(), (path_ + "/hard").c_str());
+  const FileBackend::Id hard = find("hard");
+  vfs::AttributeChange change;
+  change.mode = 0600;
+  ASSERT_TRUE(backend_->set_attributes(file, change));
+  EXPECT_EQ(backend_->attributes(hard)->st_mode & 07777, 0600u);
+}
+
 // --- what only the gofer has
 
 class GoferTest : public BackendTest {};
@@ -570,6 +590,7 @@ TEST_P(GoferTest, OnlyAnExclusiveRootKeepsNames) {
   EXPECT_EQ(error(backend_->lookup(FileBackend::kRoot, "file")), GetParam().exclusive ? 0 : ENOENT);
   const FileBackend::Id directory = find("directory");
   ::chmod((path_ + "/directory").c_str(), 0700);
+  ::usleep(1000);
   EXPECT_EQ(backend_->attributes(directory)->st_mode & 07777, GetParam().exclusive ? 0755u : 0700u);
 }
 

@@ -31,8 +31,8 @@ class GoferBackend final : public fs::FileBackend {
   }
 
   SysResult<struct stat> attributes(Id node) override {
+    if (const struct stat* known = cache_.attributes(node)) return *known;
     NodeCache::Node* known = cache_.find(node);
-    if (known != nullptr && known->attributes) return *known->attributes;
     struct stat now;
     Reader answer = TRY(call(Operation::kAttributes, node));
     if (!answer.get_all(now)) return connection_->broken();
@@ -49,10 +49,8 @@ class GoferBackend final : public fs::FileBackend {
   }
 
   SysResult<sys::FileDescriptor> open(Id node, int flags) override {
-    if (NodeCache::Node* known = cache_.find(node)) {
-      known->has_been_opened = true;
-      known->attributes.reset();
-    }
+    if (NodeCache::Node* known = cache_.find(node)) known->has_been_opened = true;
+    cache_.drop_attributes(node);
     flags &= O_ACCMODE | O_APPEND | O_TRUNC;
     sys::FileDescriptor descriptor;
     SysResult<Reader> answer = call_with(&descriptor, Operation::kOpen, node, flags);
@@ -165,6 +163,7 @@ class GoferBackend final : public fs::FileBackend {
   template <typename... Arguments>
   SysResult<Reader> call_with(sys::FileDescriptor* descriptor, Operation operation, Id node,
                               const Arguments&... arguments) {
+    cache_.next_call();
     while (cache_.forgotten().size() > kMaxForgets) tell_forgotten();
     put_head(operation, node);
     (writer_.put(arguments), ...);

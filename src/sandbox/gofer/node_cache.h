@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "sandbox/core/time.h"
 #include "sandbox/fs/host/backend.h"
 
 namespace cella::sandbox::gofer {
@@ -36,9 +37,13 @@ class NodeCache {
   bool add(Id directory, const std::string& name, Id id, const struct stat& attributes);
   // Null: not known.
   Node* find(Id id);
+  // They are as they are now, as far as that can be known.
+  const struct stat* attributes(Id id);
   void keep_attributes(Id id, const struct stat& attributes);
   // They have changed.
   void drop_attributes(Id id);
+  // The gofer is asked something else: what add() was last given is no news any more.
+  void next_call() { fresh_.reset(); }
   // One user less.
   void release(Id id);
   // The name means nothing now, or something else.
@@ -71,6 +76,11 @@ class NodeCache {
   Nodes nodes_;
   std::map<Name, Id> names_;
   std::list<Id> idle_;  // the longest unused first
+  struct Fresh {
+    Id id;
+    core::Nanoseconds found_at;
+  };
+  std::optional<Fresh> fresh_;  // whose `found` are its attributes
   std::vector<Id> forgotten_;
   bool is_urgent_ = false;
 };
