@@ -10,8 +10,13 @@
 namespace cella::sandbox::gofer {
 
 SysResult<void> send(int socket, std::string_view bytes, int descriptor) {
-  if (descriptor < 0) return sys::send_message(socket, bytes);
-  return sys::send_message(socket, bytes, std::span(&descriptor, 1));
+  if (descriptor >= 0) return sys::send_message(socket, bytes, std::span(&descriptor, 1));
+  // With nothing but bytes, so that the filter of the side that gives no descriptors need not let it.
+  ssize_t n;
+  do n = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  while (n < 0 && errno == EINTR);
+  if (n < 0) return std::unexpected(Errno{errno});
+  return {};
 }
 
 SysResult<size_t> receive(int socket, std::span<char> buffer, sys::FileDescriptor* descriptor) {

@@ -43,7 +43,8 @@ bpf::SeccompPolicy serving_policy() {
   };
   // Channel: requests and answers.
   allow("recvmsg", {descriptor(0), bits(2, 0xffffffff, MSG_CMSG_CLOEXEC)});
-  allow("sendmsg", {descriptor(0), bits(2, 0xffffffff, MSG_NOSIGNAL)});
+  allow("sendmsg", {descriptor(0), bits(2, 0xffffffff, MSG_NOSIGNAL)});              // with a descriptor
+  allow("sendto", {descriptor(0), bits(3, 0xffffffff, MSG_NOSIGNAL), equal(4, 0)});  // without
 
   // DirectBackend, each call for one operation or two.
   // Lookup, create, and every second descriptor of a node; never one that outlives execve(2), nor a file without a
