@@ -20,7 +20,7 @@ namespace cella::sandbox {
 
 // Who opens the host's files.
 enum class FileAccess {
-  kProxy,   // a process of its own, the gofer, which the kernel asks: not there yet
+  kProxy,   // a process of its own, the gofer, which the kernel asks: docs/gofer-protocol.md
   kDirect,  // the kernel itself, below the directories that it is given
 };
 enum class NetworkType {

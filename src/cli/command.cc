@@ -71,7 +71,7 @@ std::span<const Command* const> commands() {
 
 const Command* find_command(std::string_view name) {
 #ifdef CELLA_SANDBOX
-  for (const Command* hidden : {&kBoot, &kAttend})
+  for (const Command* hidden : {&kBoot, &kAttend, &kGofer})
     if (name == hidden->name) return hidden;
 #endif
   for (const Command* command : kCommands)

@@ -11,6 +11,7 @@
 
 #include "cgroup/manager.h"
 #include "config/state.h"
+#include "container/gofer.h"
 #include "container/id_maps.h"
 #include "container/state_directory.h"
 #include "plan/build.h"
@@ -24,7 +25,9 @@ struct Container::Impl {
   container::StateDirectory directory;
   config::Config config;
   std::optional<config::State> state;  // absent: nothing has been started yet
-  bool reserved = false;               // made by this handle's Factory::create; not complete yet
+  // The sandbox's, which this process has started, and so has to wait for.
+  std::optional<container::Launched> gofer;
+  bool reserved = false;  // made by this handle's Factory::create; not complete yet
 
   // Of what went wrong and ends nothing. What was asked for and is ignored goes through settle().
   // What was lost of network devices on the way.

@@ -14,6 +14,7 @@ Result<void> remove_container(Container::Impl& container) {
   if (!container.config.namespaces.is_new(config::NamespaceType::kPid)) {
     TRY(cgroups.kill_all(SIGKILL), "killing the container's processes");
   }
+  reap(container.gofer);
   TRY(cgroups.destroy(), "removing the cgroup");
   if (std::optional<rdt::Group> group = rdt_group(*container.state)) TRY(group->remove());
   const config::Config& config = container.config;

@@ -22,6 +22,7 @@ using sys::FileDescriptor;
 constexpr uint32_t kRequest = plan::kFirstExtraFile;
 constexpr uint32_t kControl = kRequest + 1;
 constexpr uint32_t kRoot = kControl + 1;
+constexpr uint32_t kGofer = kControl + 1;
 
 // The ids of a map of procfs as they are called in the namespace: user_namespaces(7).
 Result<std::vector<config::IDMap>> own_ids(const char* path) {
@@ -81,22 +82,32 @@ Result<SandboxPlan> plan_sandbox(const FactoryOptions& factory, const std::strin
                    sandbox::boot::make_request(id, config, full, options),
                    {},
                    factory.sandbox_log,
-                   0};
+                   0,
+                   std::nullopt};
   plan.jail.process.args = {"cella", "boot", std::to_string(kRequest)};
   BootRequest& request = plan.request;
   request.control = kControl;
-  request.root = kRoot;
+  const bool has_gofer = options.file_access == sandbox::FileAccess::kProxy;
+  if (has_gofer) request.gofer = kGofer;
+  // Of the kernel's next descriptor, and of the host's next file as the kernel is told of it.
+  uint32_t next = has_gofer ? kGofer + 1 : kRoot, next_root = 0;
+  auto number = [&] { return static_cast<int>(has_gofer ? next_root++ : next++); };
+  request.root = number();
   // Below a read-only root places for mounts are still to be made; with an overlay nothing is.
   plan.sources.push_back({config.rootfs, true, options.overlay});
-  uint32_t next = kRoot + 1;
   for (size_t i = 0; i < config.mounts.size(); ++i) {
     const config::Mount& mount = config.mounts[i];
     if ((mount.flags & MS_BIND) == 0 || (mount.flags & MS_REMOUNT) != 0) continue;
-    request.mounts[i].descriptor = static_cast<int>(next++);
+    request.mounts[i].descriptor = number();
     plan.sources.push_back({mount.source, (mount.flags & MS_REC) != 0, (mount.flags & MS_RDONLY) != 0});
   }
   if (!plan.log.empty()) request.log = static_cast<int>(next++);
   for (size_t i = 0; i < extra_files; ++i) request.process.extra_files.push_back(static_cast<int>(next++));
+  if (has_gofer) {
+    std::vector<bool> read_only;
+    for (const SandboxPlan::Source& source : plan.sources) read_only.push_back(source.read_only);
+    plan.gofer = TRY(plan_gofer(config, read_only, facts.uids, facts.gids));
+  }
   plan.extra_files = next - plan::kFirstExtraFile;
   request.report = static_cast<int>(next);
   return plan;
@@ -120,7 +131,15 @@ Result<SandboxFiles> open_sandbox(const FactoryOptions& options, const SandboxPl
   files.owned.push_back(
       TRY(sys::memory_file("cella-request", sandbox::boot::to_json(plan.request), true), "writing the request"));
   files.owned.push_back(TRY(directory.make_control_socket()));
-  for (const SandboxPlan::Source& source : plan.sources) files.owned.push_back(TRY(open_source(source)));
+  if (plan.gofer) {
+    std::vector<FileDescriptor> roots;
+    for (const SandboxPlan::Source& source : plan.sources)
+      roots.push_back(TRY(open_tree(source), "opening {}", source.path));
+    files.gofer = TRY(open_gofer(*plan.gofer, std::move(roots)));
+    files.owned.push_back(std::move(files.gofer->kernel_socket));
+  } else {
+    for (const SandboxPlan::Source& source : plan.sources) files.owned.push_back(TRY(open_source(source)));
+  }
   if (!plan.log.empty()) {
     constexpr mode_t kMode = 0600;
     files.owned.push_back(TRY(sys::open(plan.log.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY, kMode),

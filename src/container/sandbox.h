@@ -2,11 +2,13 @@
 // kernel (sandbox/boot/jail.h); here is what is opened for it, and how the kernel is told.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include <cella/factory.h>
 #include <cella/sandbox.h>
 
+#include "container/gofer.h"
 #include "container/state_directory.h"
 #include "sandbox/boot/boot_request.h"
 #include "sandbox/boot/jail.h"
@@ -18,8 +20,9 @@ namespace cella::container {
 struct SandboxPlan {
   sandbox::boot::Jail jail;
   sandbox::boot::BootRequest request;
-  // Of the host's, in the order of the kernel's descriptors after the request and the control socket, which are the
-  // first: the root, what is bound, and then the process's own extra files.
+  // Of the host's: the root, and what is bound. In this order the kernel's descriptors after the request and the
+  // control socket, which are the first; or the gofer's roots, and then the socket to it is the kernel's third. Behind
+  // them are the process's own extra files.
   struct Source {
     std::string path;
     bool recursive = false, read_only = false;
@@ -27,6 +30,7 @@ struct SandboxPlan {
   std::vector<Source> sources;
   std::string log;           // FactoryOptions::sandbox_log; its descriptor is behind those of the sources
   uint32_t extra_files = 0;  // all that the kernel is passed
+  std::optional<GoferPlan> gofer;
 };
 // kUnsupported, with findings, for what the sandbox does not enforce.
 Result<SandboxPlan> plan_sandbox(const FactoryOptions& options, const std::string& id, const config::Config& config,
@@ -36,6 +40,7 @@ Result<SandboxPlan> plan_sandbox(const FactoryOptions& options, const std::strin
 struct SandboxFiles {
   sys::FileDescriptor program;
   std::vector<sys::FileDescriptor> owned;
+  std::optional<GoferFiles> gofer;
   std::vector<int> extra_files;  // Launch::extra_files; `extra_files` of the process included
 };
 Result<SandboxFiles> open_sandbox(const FactoryOptions& options, const SandboxPlan& plan, StateDirectory& directory,

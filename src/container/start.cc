@@ -55,6 +55,7 @@ class Start {
     config::ProcessConfig process = process_.config;
     if (!container_.is_sandbox()) process = TRY(grantable(process_.config, config_, ignored));
     TRY(settle(*container_.options, std::move(ignored)));
+    facts_ = facts;
     plan::StartOptions options;
     options.id = container_.id();
     options.wait_for_start = wait_;
@@ -74,6 +75,7 @@ class Start {
     if (!started) {
       // Nothing of it stays: what was made is removed in the opposite order.
       (void)manager_->kill_all(SIGKILL);
+      reap(container_.gofer);
       (void)manager_->destroy();
       if (rdt_) (void)rdt_->undo();
       if (!config_.net_devices.empty()) take_devices_back();
@@ -145,7 +147,18 @@ class Start {
       TRY(lend_devices(container_.directory, config_, pid));
       return run_runtime_hooks(pid);
     };
-    handler.ready = [&](pid_t pid) { return record(pid, built.ready_waits); };
+    handler.ready = [&](pid_t pid) -> Result<std::vector<int>> {
+      if (sandbox_ && sandbox_->gofer) {
+        GoferCgroup cgroup{birth.into_cgroup.get(), {}};
+        for (const sys::FileDescriptor& tasks : join.tasks) cgroup.tasks_files.push_back(tasks.get());
+        container_.gofer =
+            TRY(launch_gofer(container_.id(), *sandbox_->gofer, *sandbox_files_.gofer, sandbox_files_.program.get(),
+                             facts_, cgroup, {container_.options->newuidmap_path, container_.options->newgidmap_path}));
+        // Its end is the kernel's: as long as we had the sockets, neither would see the other's.
+        sandbox_files_.gofer->owned.clear();
+      }
+      return record(pid, built.ready_waits);
+    };
     Result<Launched> launched = launch(std::move(request), handler);
     if (!launched) return std::unexpected(std::move(launched).error());
     Process::Impl& started = process_.impl();
@@ -239,6 +252,7 @@ class Start {
   cgroup::Layout layout_;
   std::optional<cgroup::Manager> manager_;
   std::optional<rdt::Group> rdt_;
+  plan::Facts facts_;
   std::optional<SandboxPlan> sandbox_;
   SandboxFiles sandbox_files_;
   std::vector<sys::FileDescriptor> documents_;

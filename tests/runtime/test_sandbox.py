@@ -18,16 +18,16 @@ from harness import wait_for
 ANNOTATION = "dev.cella.isolation"
 
 
-@pytest.fixture
-def sandbox(box, runtime):
-    """sandbox(*args, …) is a box whose annotation asks for the sandbox."""
+@pytest.fixture(params=["direct", "proxy"])
+def sandbox(box, runtime, request):
+    """sandbox(*args, …) is a box whose annotation asks for the sandbox, with each way to the host's files."""
     help_text = subprocess.run([runtime, "run", "--help"], capture_output=True, text=True, timeout=10).stdout
     if "--isolation" not in help_text:
         pytest.skip("this runtime has no option --isolation")
 
     def make(*args, **kwargs):
         c = box(*args, **kwargs)
-        c.config["annotations"] = {ANNOTATION: "sandbox"}
+        c.config["annotations"] = {ANNOTATION: "sandbox", "dev.cella.sandbox.file-access": request.param}
         return c
     return make
 
@@ -64,7 +64,7 @@ def test_unknown_isolation_is_refused(box):
 @pytest.mark.parametrize("name, value, word", [
     ("platform", "systrap", "systrap is not supported"), ("platform", "kvm", "kvm is not supported"),
     ("platform", "x", "must be one of"), ("network", "sandbox", "sandbox is not supported"),
-    ("file-access", "proxy", "proxy is not supported"), ("overlay", "maybe", "true or false"),
+    ("file-access", "gofer", "must be one of"), ("overlay", "maybe", "true or false"),
     ("log-packets", "true", "no packets"), ("strace-log-size", "many", "number"), ("colour", "red", "no such option"),
 ])
 def test_options_are_refused_by_name(sandbox, name, value, word):
@@ -424,8 +424,10 @@ def test_jail(sandbox):
     c = sandbox("sleep", "1000").up()
     pid = c.pid
     status = status_of(pid)
-    file_capabilities = "000000000000001f"  # chown, dac_override, dac_read_search, fowner, fsetid
-    assert (status["CapPrm"], status["CapEff"], status["CapBnd"]) == (file_capabilities,) * 3
+    # chown, dac_override, dac_read_search, fowner, fsetid: where it opens files itself.
+    is_direct = c.config["annotations"]["dev.cella.sandbox.file-access"] == "direct"
+    capabilities = "000000000000001f" if is_direct else "0" * 16
+    assert (status["CapPrm"], status["CapEff"], status["CapBnd"]) == (capabilities,) * 3
     assert status["CapInh"] == status["CapAmb"] == "0" * 16
     assert status["NoNewPrivs"] == "1"
     assert status["Seccomp"] == "2" and status["Seccomp_filters"] == "1"

@@ -49,6 +49,7 @@ static std::span<const Field<BootRequest>> fields_of(Type<BootRequest>) {
       field<&BootRequest::id>("id").required(),
       field<&BootRequest::hostname>("hostname"),
       field<&BootRequest::domainname>("domainname"),
+      field<&BootRequest::gofer>("gofer").always(),
       field<&BootRequest::root>("root").required(),
       field<&BootRequest::report>("report").always(),
       field<&BootRequest::control>("control").always(),

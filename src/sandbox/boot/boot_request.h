@@ -41,6 +41,8 @@ struct BootProcess {
 struct BootRequest {
   std::string id;
   std::string hostname, domainname;
+  // A socket to the gofer; then the root and what is bound are indices of the gofer's roots instead of descriptors.
+  int gofer = -1;
   int root = -1;                // directory, O_PATH
   int report = -1;              // plan/layout.h, "Reports"
   int control = -1;             // a listening unix socket

@@ -27,6 +27,7 @@
 #include "sandbox/fs/container_mounts.h"
 #include "sandbox/fs/host/direct_backend.h"
 #include "sandbox/fs/tmpfs.h"
+#include "sandbox/gofer/client.h"
 #include "sandbox/net/stack.h"
 #include "sandbox/platform/ptrace/ptrace_platform.h"
 #include "sandbox/syscall/strace.h"
@@ -78,18 +79,31 @@ class Report {
   FileDescriptor fd_;
 };
 
-std::shared_ptr<fs::FileBackend> direct(int descriptor) {
-  return std::make_shared<fs::DirectBackend>(FileDescriptor(descriptor));
-}
+// What the request has numbers for: the host's files through the gofer, where there is one, or by their descriptors.
+class Backends {
+ public:
+  explicit Backends(int socket) {
+    if (socket >= 0) gofer_ = gofer::make_connection(FileDescriptor(socket));
+  }
+  // `exclusive`: nobody but this kernel is to change what is there.
+  std::shared_ptr<fs::FileBackend> make(int number, bool exclusive) const {
+    if (gofer_ == nullptr) return std::make_shared<fs::DirectBackend>(FileDescriptor(number));
+    return gofer::make_gofer_backend(gofer_, static_cast<size_t>(number), {.exclusive = exclusive});
+  }
+
+ private:
+  std::shared_ptr<gofer::Connection> gofer_;
+};
 
 fs::ContainerFiles files_of(const BootRequest& request, const Config& options, task::Kernel& kernel) {
   fs::ContainerFiles files;
-  files.root = direct(request.root);
+  const Backends backends(request.gofer);
+  files.root = backends.make(request.root, true);
   files.overlay = options.overlay;
   files.read_only_root = request.read_only_root;
   for (const boot::BootMount& mount : request.mounts) {
     files.mounts.push_back({mount.destination, mount.type, mount.source, mount.flags, mount.data,
-                            mount.descriptor >= 0 ? direct(mount.descriptor) : nullptr});
+                            mount.descriptor >= 0 ? backends.make(mount.descriptor, false) : nullptr});
   }
   for (const boot::BootDevice& device : request.devices) {
     files.devices.push_back({device.path, device.mode, static_cast<unsigned>(device.major),
@@ -139,7 +153,8 @@ struct Loader::Impl {
     if (!request.hostname.empty()) kernel->host_name.node = request.hostname;
     if (!request.domainname.empty()) kernel->host_name.domain = request.domainname;
     poller = TRY(fs::HostPoller::make(kernel->lock), "making the poller of host descriptors");
-    kernel->network = options.network == NetworkType::kHost ? net::make_host_stack(*poller) : net::make_loopback_stack();
+    kernel->network =
+        options.network == NetworkType::kHost ? net::make_host_stack(*poller) : net::make_loopback_stack();
     server.emplace(*kernel, *poller, FileDescriptor(request.control), request.id);
     core::Locked locked(kernel->lock);
     kernel->mounts = TRY(fs::make_container_mounts(*kernel, files_of(request, options, *kernel)));

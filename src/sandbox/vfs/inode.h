@@ -92,10 +92,13 @@ class Inode : public std::enable_shared_from_this<Inode> {
   // May the name of a child be kept, or does the directory change by itself (procfs)?
   virtual bool keeps_names() const { return true; }
 
-  bool has_type(uint32_t type) {
+  virtual bool has_type(uint32_t type) {
     auto found = attributes();
     return found && (found->st_mode & S_IFMT) == type;
   }
+  // What an inode of the same implementation knows it by, in place of RTTI: null, or an object that all inodes of one
+  // filesystem have and no other has.
+  virtual const void* filesystem() const { return nullptr; }
   // File locks, fcntl(2) and flock(2), belong to the file; null: there were none.
   std::shared_ptr<FileLocks> locks;
   // What joins the ends of a fifo, fs/pipe.cc.

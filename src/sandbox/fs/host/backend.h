@@ -1,5 +1,5 @@
 // FileBackend: the host's files below one directory, as operations on numbered nodes. What the file protocol of the
-// gofer carries, and what `direct` file access does itself; fs/host/host_inode.cc makes a filesystem of either.
+// gofer carries, and what `direct` file access does itself; fs/host/host_filesystem.cc makes a filesystem of either.
 //
 // Nodes are what lookup() and create() give, until forget(). Names are single components, never "." or "..". No
 // operation follows a symbolic link. What lies outside of the directory cannot be named.
@@ -25,7 +25,7 @@ class FileBackend {
   using Id = uint64_t;
   struct Node {
     Id id = 0;
-    struct stat attributes = {};
+    struct stat attributes = {};  // type, device and number; the rest may be older than attributes()
   };
   struct Entry {
     std::string name;
@@ -33,6 +33,7 @@ class FileBackend {
     uint8_t type;  // DT_*
   };
   static constexpr Id kRoot = 0;
+  static constexpr size_t kMaxEntries = 1 << 20;  // of a directory that is listed: more are ENOMEM
 
   virtual ~FileBackend() = default;
 
@@ -40,7 +41,7 @@ class FileBackend {
   virtual void forget(Id node) = 0;
   virtual SysResult<struct stat> attributes(Id node) = 0;
   virtual SysResult<void> set_attributes(Id node, const vfs::AttributeChange& change) = 0;
-  // `flags`: O_ACCMODE, O_APPEND, O_TRUNC, O_DIRECTORY of open(2).
+  // A regular file. `flags`: O_ACCMODE, O_APPEND, O_TRUNC of open(2). EISDIR, ELOOP, ENXIO: it is another kind of node.
   virtual SysResult<sys::FileDescriptor> open(Id node, int flags) = 0;
   virtual SysResult<Node> create(Id directory, const vfs::NewFile& file) = 0;
   virtual SysResult<Node> symlink(Id directory, const vfs::NewFile& file, const std::string& target) = 0;

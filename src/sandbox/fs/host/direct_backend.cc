@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <stdio.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -26,29 +27,28 @@ SysResult<void> done(int result) {
 
 }  // namespace
 
-DirectBackend::DirectBackend(sys::FileDescriptor root) {
-  nodes_[kRoot].fd = std::move(root);
+DirectBackend::DirectBackend(sys::FileDescriptor root, int descriptors) : descriptors_(descriptors) {
+  nodes_[kRoot] = std::make_shared<Held>(std::move(root), nullptr, "");
 }
 
-SysResult<DirectBackend::Held*> DirectBackend::find(Id node) {
+SysResult<DirectBackend::HeldPtr> DirectBackend::find(Id node) const {
   auto found = nodes_.find(node);
   if (found == nodes_.end()) return fail(EBADF);
-  return &found->second;
+  return found->second;
 }
 
-SysResult<DirectBackend::Node> DirectBackend::adopt(Id directory, const std::string& name) {
-  Held* parent = TRY(find(directory));
-  sys::FileDescriptor fd(::openat(parent->fd.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+SysResult<DirectBackend::Node> DirectBackend::adopt(const HeldPtr& directory, const std::string& name) {
+  sys::FileDescriptor fd(::openat(directory->fd.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!fd) return last_error();
   Node node;
   if (::fstat(fd.get(), &node.attributes) < 0) return last_error();
   node.id = ++last_;
-  nodes_[node.id] = {std::move(fd), directory, name};
+  nodes_[node.id] = std::make_shared<Held>(std::move(fd), directory, name);
   return node;
 }
 
 SysResult<DirectBackend::Node> DirectBackend::lookup(Id directory, const std::string& name) {
-  return adopt(directory, name);
+  return adopt(TRY(find(directory)), name);
 }
 
 void DirectBackend::forget(Id node) {
@@ -56,73 +56,85 @@ void DirectBackend::forget(Id node) {
 }
 
 SysResult<struct stat> DirectBackend::attributes(Id node) {
-  Held* held = TRY(find(node));
+  HeldPtr held = TRY(find(node));
   struct stat result;
   if (::fstat(held->fd.get(), &result) < 0) return last_error();
   return result;
 }
 
-SysResult<sys::FileDescriptor> DirectBackend::reopen(const Held& held, int flags) {
-  flags |= O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+SysResult<DirectBackend::Place> DirectBackend::place_of(const Held& held) const {
+  if (descriptors_ >= 0) return Place{descriptors_, std::to_string(held.fd.get()), true};
+  if (is_without_name(held)) return fail(ESTALE);
+  return Place{held.parent->fd.get(), held.name, false};
+}
+
+SysResult<sys::FileDescriptor> DirectBackend::reopen(const Held& held, int flags) const {
+  flags |= O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
   struct stat wanted, got;
   if (::fstat(held.fd.get(), &wanted) < 0) return last_error();
   if (S_ISDIR(wanted.st_mode)) {
-    sys::FileDescriptor fd(::openat(held.fd.get(), ".", flags | O_DIRECTORY));
+    sys::FileDescriptor fd(::openat(held.fd.get(), ".", flags | O_DIRECTORY | O_NOFOLLOW));
     if (!fd) return last_error();
     return fd;
   }
   // Devices and the like are this kernel's own; what stands on the host for them is not touched.
-  if (!S_ISREG(wanted.st_mode)) return fail(ENXIO);
-  if (is_file_root(held)) return share_root(held, flags);
-  auto parent = nodes_.find(held.parent);
-  if (parent == nodes_.end()) return fail(ESTALE);
-  sys::FileDescriptor fd(::openat(parent->second.fd.get(), held.name.c_str(), flags));
+  if (!S_ISREG(wanted.st_mode)) return fail(S_ISLNK(wanted.st_mode) ? ELOOP : ENXIO);
+  if (is_without_name(held)) return reopen_root(held, flags);
+  const Place place = TRY(place_of(held));
+  // By its name it is looked at before it is truncated: it may have become another file.
+  const int at_once = place.is_link ? flags : (flags & ~O_TRUNC) | O_NOFOLLOW;
+  sys::FileDescriptor fd(::openat(place.directory, place.name.c_str(), at_once));
   if (!fd) return last_error();
+  if (place.is_link) return fd;
   if (::fstat(fd.get(), &got) < 0) return last_error();
   if (got.st_ino != wanted.st_ino || got.st_dev != wanted.st_dev) return fail(ESTALE);
+  if ((flags & O_TRUNC) != 0) TRY(done(::ftruncate(fd.get(), 0)));
   return fd;
 }
 
-// It has no directory to be opened in again. Nobody uses the position, which is shared.
-SysResult<sys::FileDescriptor> DirectBackend::share_root(const Held& held, int flags) {
+SysResult<sys::FileDescriptor> DirectBackend::reopen_root(const Held& held, int flags) const {
   const int had = ::fcntl(held.fd.get(), F_GETFL);
   if (had < 0) return last_error();
-  if (had & O_PATH) return fail(ENXIO);
-  if ((had & O_ACCMODE) == O_RDONLY && (flags & O_ACCMODE) != O_RDONLY) return fail(EROFS);
-  if ((flags & O_TRUNC) && ::ftruncate(held.fd.get(), 0) < 0) return last_error();
+  if ((had & O_PATH) != 0) return fail(ESTALE);
+  if ((had & O_ACCMODE) == O_RDONLY && ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0)) return fail(EROFS);
   sys::FileDescriptor fd(::fcntl(held.fd.get(), F_DUPFD_CLOEXEC, 0));
   if (!fd) return last_error();
+  if ((flags & O_TRUNC) != 0) TRY(done(::ftruncate(fd.get(), 0)));
   return fd;
 }
 
 SysResult<sys::FileDescriptor> DirectBackend::open(Id node, int flags) {
-  Held* held = TRY(find(node));
-  return reopen(*held, flags & (O_ACCMODE | O_APPEND | O_TRUNC | O_DIRECTORY));
+  HeldPtr held = TRY(find(node));
+  struct stat now;
+  if (::fstat(held->fd.get(), &now) < 0) return last_error();
+  if (S_ISDIR(now.st_mode)) return fail(EISDIR);
+  return reopen(*held, flags & (O_ACCMODE | O_APPEND | O_TRUNC));
 }
 
 SysResult<void> DirectBackend::set_attributes(Id node, const vfs::AttributeChange& change) {
-  Held* held = TRY(find(node));
-  struct stat now;
-  if (::fstat(held->fd.get(), &now) < 0) return last_error();
+  HeldPtr held = TRY(find(node));
   const int fd = held->fd.get();
+  struct stat now;
+  if (::fstat(fd, &now) < 0) return last_error();
   if (change.uid || change.gid) {
     constexpr auto kKeep = static_cast<uint32_t>(-1);
     TRY(done(::fchownat(fd, "", change.uid.value_or(kKeep), change.gid.value_or(kKeep), AT_EMPTY_PATH)));
   }
   if (change.size) {
+    if (S_ISDIR(now.st_mode)) return fail(EISDIR);
     sys::FileDescriptor file = TRY(reopen(*held, O_WRONLY));
     TRY(done(::ftruncate(file.get(), static_cast<off_t>(*change.size))));
   }
   if (change.mode) {
     if (S_ISDIR(now.st_mode)) {
-      sys::FileDescriptor directory = TRY(reopen(*held, O_RDONLY));
-      TRY(done(::fchmod(directory.get(), *change.mode)));
-    } else if (is_file_root(*held)) {
+      TRY(done(::fchmodat(fd, ".", *change.mode, 0)));
+    } else if (S_ISLNK(now.st_mode)) {
+      return fail(EOPNOTSUPP);
+    } else if (is_without_name(*held)) {
       TRY(done(::fchmod(fd, *change.mode)));
-    } else if (!S_ISLNK(now.st_mode)) {
-      auto parent = nodes_.find(held->parent);
-      if (parent == nodes_.end()) return fail(ESTALE);
-      TRY(done(::fchmodat(parent->second.fd.get(), held->name.c_str(), *change.mode, 0)));
+    } else {
+      const Place place = TRY(place_of(*held));
+      TRY(done(::fchmodat(place.directory, place.name.c_str(), *change.mode, 0)));
     }
   }
   if (change.atime || change.mtime) {
@@ -130,19 +142,18 @@ SysResult<void> DirectBackend::set_attributes(Id node, const vfs::AttributeChang
     const timespec times[2] = {change.atime.value_or(kKeep), change.mtime.value_or(kKeep)};
     if (S_ISDIR(now.st_mode)) {
       TRY(done(::utimensat(fd, ".", times, AT_SYMLINK_NOFOLLOW)));
-    } else if (is_file_root(*held)) {
+    } else if (is_without_name(*held)) {
       TRY(done(::futimens(fd, times)));
     } else {
-      auto parent = nodes_.find(held->parent);
-      if (parent == nodes_.end()) return fail(ESTALE);
-      TRY(done(::utimensat(parent->second.fd.get(), held->name.c_str(), times, AT_SYMLINK_NOFOLLOW)));
+      const Place place = TRY(place_of(*held));
+      TRY(done(::utimensat(place.directory, place.name.c_str(), times, place.is_link ? 0 : AT_SYMLINK_NOFOLLOW)));
     }
   }
   return {};
 }
 
 SysResult<DirectBackend::Node> DirectBackend::create(Id directory, const vfs::NewFile& file) {
-  Held* parent = TRY(find(directory));
+  HeldPtr parent = TRY(find(directory));
   const int fd = parent->fd.get();
   const char* name = file.name.c_str();
   if (S_ISDIR(file.mode)) {
@@ -158,45 +169,58 @@ SysResult<DirectBackend::Node> DirectBackend::create(Id directory, const vfs::Ne
   if (::fchownat(fd, name, file.uid, file.gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != EPERM && errno != EINVAL) {
     return last_error();
   }
-  return adopt(directory, file.name);
+  Node node = TRY(adopt(parent, file.name));
+  // A new owner takes these bits away.
+  constexpr uint32_t kSetIds = S_ISUID | S_ISGID;
+  if ((file.mode & kSetIds & ~node.attributes.st_mode) == 0 || !S_ISREG(file.mode)) return node;
+  vfs::AttributeChange change;
+  change.mode = file.mode & 07777;
+  if (set_attributes(node.id, change)) node.attributes = TRY(attributes(node.id));
+  return node;
 }
 
 SysResult<DirectBackend::Node> DirectBackend::symlink(Id directory, const vfs::NewFile& file,
                                                       const std::string& target) {
-  Held* parent = TRY(find(directory));
+  HeldPtr parent = TRY(find(directory));
   TRY(done(::symlinkat(target.c_str(), parent->fd.get(), file.name.c_str())));
   (void)::fchownat(parent->fd.get(), file.name.c_str(), file.uid, file.gid, AT_SYMLINK_NOFOLLOW);
-  return adopt(directory, file.name);
+  return adopt(parent, file.name);
 }
 
 SysResult<void> DirectBackend::link(Id directory, const std::string& name, Id target) {
-  Held* parent = TRY(find(directory));
-  Held* from = TRY(find(target));
-  auto from_parent = nodes_.find(from->parent);
-  if (from_parent == nodes_.end()) return fail(ESTALE);
-  return done(::linkat(from_parent->second.fd.get(), from->name.c_str(), parent->fd.get(), name.c_str(), 0));
+  HeldPtr parent = TRY(find(directory));
+  HeldPtr held = TRY(find(target));
+  const Place from = TRY(place_of(*held));
+  return done(::linkat(from.directory, from.name.c_str(), parent->fd.get(), name.c_str(),
+                       from.is_link ? AT_SYMLINK_FOLLOW : 0));
 }
 
 SysResult<void> DirectBackend::unlink(Id directory, const std::string& name, bool is_directory) {
-  Held* parent = TRY(find(directory));
+  HeldPtr parent = TRY(find(directory));
   return done(::unlinkat(parent->fd.get(), name.c_str(), is_directory ? AT_REMOVEDIR : 0));
 }
 
 SysResult<void> DirectBackend::rename(Id directory, const std::string& name, Id new_directory,
                                       const std::string& new_name, unsigned flags) {
-  Held* from = TRY(find(directory));
-  Held* to = TRY(find(new_directory));
+  HeldPtr from = TRY(find(directory))
+  , to = TRY(find(new_directory));
   TRY(done(::renameat2(from->fd.get(), name.c_str(), to->fd.get(), new_name.c_str(), flags)));
+  if (descriptors_ >= 0) return {};
+  // The same directory may be there as several nodes; the node that a name was found through is the one that counts.
   for (auto& [id, held] : nodes_) {
-    if (held.parent != directory || held.name != name || id == kRoot) continue;
-    held.parent = new_directory;
-    held.name = new_name;
+    if (held->parent == from && held->name == name) {
+      held->parent = to;
+      held->name = new_name;
+    } else if ((flags & RENAME_EXCHANGE) != 0 && held->parent == to && held->name == new_name) {
+      held->parent = from;
+      held->name = name;
+    }
   }
   return {};
 }
 
 SysResult<std::string> DirectBackend::read_link(Id node) {
-  Held* held = TRY(find(node));
+  HeldPtr held = TRY(find(node));
   char text[PATH_MAX];
   ssize_t n = ::readlinkat(held->fd.get(), "", text, sizeof text);
   if (n < 0) return last_error();
@@ -204,7 +228,7 @@ SysResult<std::string> DirectBackend::read_link(Id node) {
 }
 
 SysResult<std::vector<DirectBackend::Entry>> DirectBackend::list(Id directory) {
-  Held* held = TRY(find(directory));
+  HeldPtr held = TRY(find(directory));
   sys::FileDescriptor fd = TRY(reopen(*held, O_RDONLY | O_DIRECTORY));
   std::vector<Entry> entries;
   alignas(dirent64) char buffer[32768];
@@ -215,6 +239,7 @@ SysResult<std::vector<DirectBackend::Entry>> DirectBackend::list(Id directory) {
     for (ssize_t at = 0; at < n;) {
       const auto* entry = reinterpret_cast<const dirent64*>(buffer + at);
       std::string_view name(entry->d_name);
+      if (entries.size() == kMaxEntries) return fail(ENOMEM);
       if (name != "." && name != "..") entries.push_back({std::string(name), entry->d_ino, entry->d_type});
       at += entry->d_reclen;
     }
@@ -222,34 +247,41 @@ SysResult<std::vector<DirectBackend::Entry>> DirectBackend::list(Id directory) {
 }
 
 SysResult<struct statfs> DirectBackend::statistics(Id node) {
-  Held* held = TRY(find(node));
+  HeldPtr held = TRY(find(node));
   struct statfs result;
   if (::fstatfs(held->fd.get(), &result) < 0) return last_error();
   return result;
 }
 
+SysResult<std::optional<sys::FileDescriptor>> DirectBackend::open_for_xattrs(Id node) const {
+  HeldPtr held = TRY(find(node));
+  struct stat now;
+  if (::fstat(held->fd.get(), &now) < 0) return last_error();
+  if (!S_ISREG(now.st_mode) && !S_ISDIR(now.st_mode)) return std::nullopt;
+  return TRY(reopen(*held, O_RDONLY));
+}
+
 SysResult<std::string> DirectBackend::get_xattr(Id node, const std::string& name) {
-  Held* held = TRY(find(node));
-  sys::FileDescriptor fd = TRY(reopen(*held, O_RDONLY));
-  std::string value(65536, '\0');
-  ssize_t n = ::fgetxattr(fd.get(), name.c_str(), value.data(), value.size());
+  std::optional<sys::FileDescriptor> fd = TRY(open_for_xattrs(node));
+  if (!fd) return fail(ENODATA);
+  std::string value(XATTR_SIZE_MAX, '\0');
+  ssize_t n = ::fgetxattr(fd->get(), name.c_str(), value.data(), value.size());
   if (n < 0) return last_error();
   value.resize(static_cast<size_t>(n));
   return value;
 }
 
 SysResult<void> DirectBackend::set_xattr(Id node, const std::string& name, std::string_view value, int flags) {
-  Held* held = TRY(find(node));
-  sys::FileDescriptor fd = TRY(reopen(*held, O_RDONLY));
-  return done(::fsetxattr(fd.get(), name.c_str(), value.data(), value.size(), flags));
+  std::optional<sys::FileDescriptor> fd = TRY(open_for_xattrs(node));
+  if (!fd) return fail(EPERM);
+  return done(::fsetxattr(fd->get(), name.c_str(), value.data(), value.size(), flags));
 }
 
 SysResult<std::vector<std::string>> DirectBackend::list_xattrs(Id node) {
-  Held* held = TRY(find(node));
   std::vector<std::string> names;
-  SysResult<sys::FileDescriptor> fd = reopen(*held, O_RDONLY);
+  std::optional<sys::FileDescriptor> fd = TRY(open_for_xattrs(node));
   if (!fd) return names;
-  std::string text(65536, '\0');
+  std::string text(XATTR_LIST_MAX, '\0');
   ssize_t n = ::flistxattr(fd->get(), text.data(), text.size());
   if (n < 0) return last_error();
   for (size_t at = 0; at < static_cast<size_t>(n); at += names.back().size() + 1) names.emplace_back(text.c_str() + at);
@@ -257,9 +289,9 @@ SysResult<std::vector<std::string>> DirectBackend::list_xattrs(Id node) {
 }
 
 SysResult<void> DirectBackend::remove_xattr(Id node, const std::string& name) {
-  Held* held = TRY(find(node));
-  sys::FileDescriptor fd = TRY(reopen(*held, O_RDONLY));
-  return done(::fremovexattr(fd.get(), name.c_str()));
+  std::optional<sys::FileDescriptor> fd = TRY(open_for_xattrs(node));
+  if (!fd) return fail(EPERM);
+  return done(::fremovexattr(fd->get(), name.c_str()));
 }
 
 }  // namespace cella::sandbox::fs

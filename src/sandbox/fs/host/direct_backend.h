@@ -1,8 +1,14 @@
 // DirectBackend: a FileBackend on a directory's descriptor, with *at(2) calls alone.
+//
+// A node is a descriptor of O_PATH. What such a one cannot do is done to a second descriptor of the same file. With
+// `descriptors` that is had by the first one's number in /proc/self/fd, whatever has become of the file's name;
+// without, by the name that the node was found by: ESTALE when that has become another file's behind our back, ENOENT
+// when there is no name left. The root has no name here: a single file is then opened only as far as `root` itself is
+// open.
 #pragma once
 
-#include <map>
 #include <memory>
+#include <unordered_map>
 
 #include "sandbox/fs/host/backend.h"
 
@@ -10,9 +16,9 @@ namespace cella::sandbox::fs {
 
 class DirectBackend final : public FileBackend {
  public:
-  // `root`: a directory opened with O_PATH, or a file that alone makes the tree: a regular one opened for what may be
-  // done with it, for reading at least, another one with O_PATH.
-  explicit DirectBackend(sys::FileDescriptor root);
+  // `root`: a directory, or a file that alone makes the tree; opened with O_PATH or, see above, as it is to be used.
+  // `descriptors`: /proc/self/fd of this process, which stays the caller's, or -1.
+  explicit DirectBackend(sys::FileDescriptor root, int descriptors = -1);
 
   SysResult<Node> lookup(Id directory, const std::string& name) override;
   void forget(Id node) override;
@@ -33,22 +39,37 @@ class DirectBackend final : public FileBackend {
   SysResult<std::vector<std::string>> list_xattrs(Id node) override;
   SysResult<void> remove_xattr(Id node, const std::string& name) override;
 
+  // How many there are, each of which keeps a descriptor.
+  size_t nodes() const { return nodes_.size(); }
+
  private:
+  // A parent lives for as long as children of it are nodes.
   struct Held {
     sys::FileDescriptor fd;  // O_PATH
-    Id parent = kRoot;
+    std::shared_ptr<Held> parent;
     std::string name;
   };
-  SysResult<Held*> find(Id node);
-  SysResult<Node> adopt(Id directory, const std::string& name);
-  // The node opened again for what O_PATH cannot do, by its name, and checked to be the same.
-  SysResult<sys::FileDescriptor> reopen(const Held& held, int flags);
-  // Is it the root, and no directory? Its name is not known.
-  static bool is_file_root(const Held& held) { return held.name.empty(); }
-  SysResult<sys::FileDescriptor> share_root(const Held& held, int flags);
+  using HeldPtr = std::shared_ptr<Held>;
+  SysResult<HeldPtr> find(Id node) const;
+  SysResult<Node> adopt(const HeldPtr& directory, const std::string& name);
+  // The node opened again, and the same one for certain.
+  SysResult<sys::FileDescriptor> reopen(const Held& held, int flags) const;
+  // Is it the root, and is there nothing to reach it by but its own descriptor?
+  bool is_without_name(const Held& held) const { return descriptors_ < 0 && held.parent == nullptr; }
+  SysResult<sys::FileDescriptor> reopen_root(const Held& held, int flags) const;
+  // For extended attributes; nullopt: a kind of node that has none of its users' own.
+  SysResult<std::optional<sys::FileDescriptor>> open_for_xattrs(Id node) const;
+  // Where calls that take a directory and a name find the node.
+  struct Place {
+    int directory;
+    std::string name;
+    bool is_link;  // to be followed
+  };
+  SysResult<Place> place_of(const Held& held) const;
 
-  std::map<Id, Held> nodes_;
+  std::unordered_map<Id, HeldPtr> nodes_;
   Id last_ = 0;
+  int descriptors_;
 };
 
 }  // namespace cella::sandbox::fs

@@ -25,6 +25,8 @@ class HostInode final : public vfs::Inode {
   ~HostInode() override { backend_->forget(id_); }
 
   SysResult<vfs::Attributes> attributes() override { return backend_->attributes(id_); }
+  bool has_type(uint32_t type) override { return type_ == type; }
+  const void* filesystem() const override { return backend_.get(); }
   SysResult<void> set_attributes(const vfs::AttributeChange& change) override {
     return backend_->set_attributes(id_, change);
   }
@@ -71,11 +73,9 @@ class HostInode final : public vfs::Inode {
     return std::make_shared<HostInode>(backend_, node->id, node->attributes.st_mode & S_IFMT, node->attributes.st_dev,
                                        node->attributes.st_ino);
   }
+  // Not by the device's number: that is the host's to give, and a filesystem of ours may have the same.
   HostInode* same_filesystem(vfs::Inode& other) {
-    // Without RTTI: what lies on the same device of ours is one of us.
-    auto* inode = static_cast<HostInode*>(&other);
-    auto attributes = other.attributes();
-    return attributes && attributes->st_dev == device_ ? inode : nullptr;
+    return other.filesystem() == filesystem() ? static_cast<HostInode*>(&other) : nullptr;
   }
 
   std::shared_ptr<FileBackend> backend_;

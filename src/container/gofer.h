@@ -1,0 +1,49 @@
+// The gofer of a sandboxed container: a container of the namespaces engine, the jail (sandbox/gofer/jail.h), whose
+// program serves the files; here is what is opened for it, and its start. It ends by itself when the kernel does.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include <cella/config.h>
+#include <cella/error.h>
+
+#include "container/id_maps.h"
+#include "container/launcher.h"
+#include "plan/facts.h"
+#include "sandbox/gofer/gofer_request.h"
+#include "sandbox/gofer/jail.h"
+#include "sys/fd.h"
+
+namespace cella::container {
+
+// Nothing has been opened. The gofer's descriptors are the request, the socket and the roots, from 3 on.
+struct GoferPlan {
+  sandbox::gofer::Jail jail;
+  sandbox::gofer::GoferRequest request;
+  uint32_t extra_files = 0;
+};
+// `read_only`: for each root. `uids`, `gids`: as in sandbox::gofer::JailFacts.
+Result<GoferPlan> plan_gofer(const config::Config& container, const std::vector<bool>& read_only,
+                             std::vector<config::IDMap> uids, std::vector<config::IDMap> gids);
+
+struct GoferFiles {
+  sys::FileDescriptor kernel_socket;       // the kernel's end
+  std::vector<sys::FileDescriptor> owned;  // in the order of the gofer's
+};
+// `roots`: detached trees, or O_PATH.
+Result<GoferFiles> open_gofer(const GoferPlan& plan, std::vector<sys::FileDescriptor> roots);
+
+// Where it belongs: the container's cgroup.
+struct GoferCgroup {
+  int into_cgroup = -1;          // CLONE_INTO_CGROUP
+  std::vector<int> tasks_files;  // v1
+};
+// Returns when it has its filter and can be asked. `program`: the binary, open. It is the caller's child.
+Result<Launched> launch_gofer(const std::string& id, const GoferPlan& plan, const GoferFiles& files, int program,
+                              plan::Facts facts, const GoferCgroup& cgroup, const IdMapTools& tools);
+
+// Ends it, whose kernel has ended, and waits for that; none: nothing.
+void reap(std::optional<Launched>& gofer);
+
+}  // namespace cella::container
