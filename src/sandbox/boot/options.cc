@@ -20,7 +20,7 @@ struct Name {
 constexpr Name<FileAccess> kFileAccess[] = {{FileAccess::kProxy, "proxy", false},
                                             {FileAccess::kDirect, "direct", true}};
 constexpr Name<NetworkType> kNetworks[] = {
-    {NetworkType::kSandbox, "sandbox", false}, {NetworkType::kHost, "host", false}, {NetworkType::kNone, "none", true}};
+    {NetworkType::kSandbox, "sandbox", false}, {NetworkType::kHost, "host", true}, {NetworkType::kNone, "none", true}};
 constexpr Name<PlatformType> kPlatforms[] = {{PlatformType::kPtrace, "ptrace", true},
                                              {PlatformType::kSystrap, "systrap", false},
                                              {PlatformType::kKvm, "kvm", false}};
