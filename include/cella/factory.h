@@ -31,6 +31,9 @@ struct FactoryOptions {
   // sandbox::Loader when its arguments are "boot" and the number of the request's descriptor, linked statically.
   // `cella` is one. Empty: there are no sandboxed containers.
   std::string sandbox_program;
+  // A file that the kernels of sandboxed containers append to: system calls with the option "strace", and which calls
+  // they did not know. Empty: the standard error of the container's first process, and system calls alone.
+  std::string sandbox_log;
   // What is asked for and would be ignored (a property or capability that is not known, what this host or user cannot
   // have) is an error, kUnsupported, that lists all of it. Without this each is a warning.
   bool strict = false;

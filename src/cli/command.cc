@@ -39,6 +39,8 @@ constexpr auto kGlobalOptions = std::to_array<Option>({
     {"log-format", nullptr, "FORMAT", "of records in the log: text (the default) or json",
      into_log<&LogOptions::format>},
     {"debug", nullptr, nullptr, "log what is being done, and warnings", into_log<&LogOptions::debug>},
+    {"debug-log", nullptr, "FILE", "append what the kernels of sandboxed containers say to FILE",
+     into<Globals, &Globals::debug_log>},
     {"systemd-cgroup", nullptr, nullptr, "let systemd make the cgroups; cgroupsPath is slice:prefix:name",
      into<Globals, &Globals::systemd_cgroup>},
     {"cgroup-manager", nullptr, "NAME", "cgroupfs (the default) or systemd, the same as --systemd-cgroup",
@@ -84,6 +86,7 @@ Factory Invocation::factory() const {
                   .newuidmap_path = {},
                   .newgidmap_path = {},
                   .sandbox_program = kSandboxProgram,
+                  .sandbox_log = globals.debug_log,
                   .strict = globals.strict,
                   .on_warning = [&log = globals.log](const Finding& finding) { log_warning(log, finding); }});
 }

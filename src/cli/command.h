@@ -18,6 +18,7 @@ struct Globals {
   bool systemd_cgroup = false;
   bool strict = false;
   std::optional<bool> rootless;
+  std::string debug_log;
   LogOptions log;
   bool version = false;
 };

@@ -54,17 +54,24 @@ TEST(CommandTest, FlagsOfTheCallers) {
     std::ranges::sort(names);
     return names;
   };
-  EXPECT_EQ(names_of(kCreate.options), with({"bundle", "isolation", "no-new-keyring", "no-pivot"}));
+  const std::vector<std::string> sandbox = {"disable-seccomp", "file-access",     "log-packets",
+                                            "network",         "overlay",         "platform",
+                                            "strace",          "strace-log-size", "strace-syscalls"};
+  auto with_sandbox = [&](std::vector<std::string> names) {
+    names.insert(names.end(), sandbox.begin(), sandbox.end());
+    return with(std::move(names));
+  };
+  EXPECT_EQ(names_of(kCreate.options), with_sandbox({"bundle", "isolation", "no-new-keyring", "no-pivot"}));
   EXPECT_EQ(names_of(kRun.options),
-            with({"bundle", "detach", "isolation", "keep", "no-new-keyring", "no-pivot", "no-subreaper"}));
+            with_sandbox({"bundle", "detach", "isolation", "keep", "no-new-keyring", "no-pivot", "no-subreaper"}));
   EXPECT_EQ(names_of(kExec.options),
             with({"additional-gids", "apparmor", "cap", "cgroup", "cwd", "detach", "env", "ignore-paused",
                   "no-new-privs", "process", "process-label", "tty", "user"}));
   EXPECT_EQ(names_of(kKill.options), std::vector<std::string>{"all"});
   EXPECT_EQ(names_of(kDelete.options), std::vector<std::string>{"force"});
   EXPECT_EQ(names_of(global_options()),
-            (std::vector<std::string>{"cgroup-manager", "criu", "debug", "log", "log-format", "root", "rootless",
-                                      "strict", "systemd-cgroup", "version"}));
+            (std::vector<std::string>{"cgroup-manager", "criu", "debug", "debug-log", "log", "log-format", "root",
+                                      "rootless", "strict", "systemd-cgroup", "version"}));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <string_view>
@@ -16,11 +17,24 @@ namespace {
 
 constexpr int kFirstExtra = 3;  // after stdio
 
-// The option counts more than the annotation, and is kept as one.
-void set_isolation(Isolation isolation, std::vector<std::string>& labels) {
-  const std::string key = std::string(sandbox::kIsolationAnnotation) + '=';
-  std::erase_if(labels, [&](const std::string& label) { return label.starts_with(key); });
-  labels.push_back(key + (isolation == Isolation::kSandbox ? "sandbox" : "namespaces"));
+// An option counts more than the annotation, and is kept as one.
+void set_annotation(const std::string& label, std::vector<std::string>& labels) {
+  const std::string key = label.substr(0, label.find('=') + 1);
+  std::erase_if(labels, [&](const std::string& one) { return one.starts_with(key); });
+  labels.push_back(label);
+}
+
+Result<void> set_engine(const CreateOptions& options, std::vector<std::string>& labels) {
+  const std::string isolation = std::string(sandbox::kIsolationAnnotation) + '=';
+  if (options.isolation)
+    set_annotation(isolation + (*options.isolation == Isolation::kSandbox ? "sandbox" : "namespaces"), labels);
+  if (options.sandbox.empty()) return {};
+  if (std::ranges::find(labels, isolation + "sandbox") == labels.end()) {
+    const std::string& first = options.sandbox.front();
+    return usage_error("--" + first.substr(0, first.find('=')) + " needs --isolation=sandbox");
+  }
+  for (const std::string& option : options.sandbox) set_annotation(sandbox::kOptionPrefix + option, labels);
+  return {};
 }
 
 std::optional<uint32_t> number_from_environment(const char* name) {
@@ -48,7 +62,7 @@ Result<Launch> load_launch(const Factory& factory, const char* id, const CreateO
   const std::string path = TRY(absolute_path(options.bundle));
   Bundle bundle =
       TRY(factory.load_bundle(id, path, {.no_pivot_root = options.no_pivot, .no_new_keyring = options.no_new_keyring}));
-  if (options.isolation) set_isolation(*options.isolation, bundle.config.labels);
+  TRY(set_engine(options, bundle.config.labels));
   // Without a process there is nothing that `start` could do, but `create` may be asked for.
   Launch launch{std::move(bundle.config), Process(std::move(bundle.process).value_or(config::ProcessConfig()))};
   TRY(pass_listen_fds(launch.process));

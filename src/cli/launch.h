@@ -41,7 +41,23 @@ struct CreateOptions : ProcessOptions {
   bool no_pivot = false;
   bool no_new_keyring = false;
   std::optional<Isolation> isolation;  // absent: as the annotation says
+  std::vector<std::string> sandbox;    // "name=value": annotations of cella/sandbox.h, without their prefix
 };
+// The value is looked at where the annotations are.
+template <typename O, const char* Name>
+const char* into_sandbox(void* options, const char* value) {
+  static_cast<O*>(options)->sandbox.push_back(std::string(Name) + '=' + (value != nullptr ? value : "true"));
+  return nullptr;
+}
+template <typename O, const char* Name>
+constexpr Option sandbox_option(const char* value, const char* help) {
+  return {Name, nullptr, value, help, into_sandbox<O, Name>};
+}
+// Names of options are template arguments: they need linkage.
+inline constexpr char kFileAccess[] = "file-access", kOverlay[] = "overlay", kNetwork[] = "network",
+                      kLogPackets[] = "log-packets", kPlatform[] = "platform", kStrace[] = "strace",
+                      kStraceSyscalls[] = "strace-syscalls", kStraceLogSize[] = "strace-log-size",
+                      kDisableSeccomp[] = "disable-seccomp";
 template <typename O>
 inline constexpr auto kCreateOptions = std::to_array<Option>({
     {"bundle", "b", "DIR", "directory of config.json (default: the current one)", into<O, &O::bundle>},
@@ -49,6 +65,15 @@ inline constexpr auto kCreateOptions = std::to_array<Option>({
      into<O, &O::no_pivot>},
     {"no-new-keyring", nullptr, nullptr, "keep the caller's session keyring", into<O, &O::no_new_keyring>},
     {"isolation", nullptr, "KIND", "namespaces (the default) or sandbox", into<O, &O::isolation>},
+    sandbox_option<O, kFileAccess>("KIND", "sandbox: who opens the host's files: direct (the default) or proxy"),
+    sandbox_option<O, kOverlay>(nullptr, "sandbox: keep what is written to the root in memory"),
+    sandbox_option<O, kNetwork>("KIND", "sandbox: none (the default), host or sandbox"),
+    sandbox_option<O, kLogPackets>(nullptr, "sandbox: log network packets"),
+    sandbox_option<O, kPlatform>("NAME", "sandbox: what runs the program: ptrace (the default), systrap or kvm"),
+    sandbox_option<O, kStrace>(nullptr, "sandbox: show system calls on standard error, or in --debug-log"),
+    sandbox_option<O, kStraceSyscalls>("A,B", "sandbox: show the system calls A and B alone"),
+    sandbox_option<O, kStraceLogSize>("N", "sandbox: show N bytes of a buffer (default: 1024)"),
+    sandbox_option<O, kDisableSeccomp>(nullptr, "sandbox: its kernel goes without its own filter, for debugging"),
 });
 
 // A bundle whose program is about to become a container's init.

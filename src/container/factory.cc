@@ -87,6 +87,7 @@ std::string default_root() {
 
 Factory::Factory(FactoryOptions options) : impl_(std::make_unique<Impl>()) {
   options.root = options.root.empty() ? default_root() : absolute(options.root);
+  options.sandbox_log = absolute(options.sandbox_log);
   impl_->options = std::make_shared<const FactoryOptions>(std::move(options));
 }
 Factory::Factory(Factory&&) noexcept = default;
@@ -162,7 +163,7 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   options.extra_files = static_cast<uint32_t>(process.extra_files.size());
   if (is_sandbox) {
     const container::SandboxPlan sandbox =
-        TRY(container::plan_sandbox(name, config, grantable, process.extra_files.size()));
+        TRY(container::plan_sandbox(*impl_->options, name, config, grantable, process.extra_files.size()));
     options.extra_files = sandbox.extra_files;
     options.open_program = true;
     facts.seccomp.reset();

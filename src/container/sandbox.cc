@@ -69,7 +69,7 @@ Result<FileDescriptor> open_source(const SandboxPlan::Source& source) {
 
 }  // namespace
 
-Result<SandboxPlan> plan_sandbox(const std::string& id, const config::Config& config,
+Result<SandboxPlan> plan_sandbox(const FactoryOptions& factory, const std::string& id, const config::Config& config,
                                  const config::ProcessConfig& process, size_t extra_files) {
   const sandbox::Config options = TRY(sandbox::boot::options_from(config.labels));
   const config::ProcessConfig full = plan::with_defaults(process, config);
@@ -80,6 +80,7 @@ Result<SandboxPlan> plan_sandbox(const std::string& id, const config::Config& co
   SandboxPlan plan{sandbox::boot::make_jail(config, full, options, facts),
                    sandbox::boot::make_request(id, config, full, options),
                    {},
+                   factory.sandbox_log,
                    0};
   plan.jail.process.args = {"cella", "boot", std::to_string(kRequest)};
   BootRequest& request = plan.request;
@@ -94,6 +95,7 @@ Result<SandboxPlan> plan_sandbox(const std::string& id, const config::Config& co
     request.mounts[i].descriptor = static_cast<int>(next++);
     plan.sources.push_back({mount.source, (mount.flags & MS_REC) != 0, (mount.flags & MS_RDONLY) != 0});
   }
+  if (!plan.log.empty()) request.log = static_cast<int>(next++);
   for (size_t i = 0; i < extra_files; ++i) request.process.extra_files.push_back(static_cast<int>(next++));
   plan.extra_files = next - plan::kFirstExtraFile;
   request.report = static_cast<int>(next);
@@ -119,6 +121,11 @@ Result<SandboxFiles> open_sandbox(const FactoryOptions& options, const SandboxPl
       TRY(sys::memory_file("cella-request", sandbox::boot::to_json(plan.request), true), "writing the request"));
   files.owned.push_back(TRY(directory.make_control_socket()));
   for (const SandboxPlan::Source& source : plan.sources) files.owned.push_back(TRY(open_source(source)));
+  if (!plan.log.empty()) {
+    constexpr mode_t kMode = 0600;
+    files.owned.push_back(TRY(sys::open(plan.log.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY, kMode),
+                              "opening the debug log {}", plan.log));
+  }
   for (const FileDescriptor& fd : files.owned) files.extra_files.push_back(fd.get());
   files.extra_files.insert(files.extra_files.end(), extra_files.begin(), extra_files.end());
   return files;

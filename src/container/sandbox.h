@@ -25,10 +25,11 @@ struct SandboxPlan {
     bool recursive = false, read_only = false;
   };
   std::vector<Source> sources;
+  std::string log;           // FactoryOptions::sandbox_log; its descriptor is behind those of the sources
   uint32_t extra_files = 0;  // all that the kernel is passed
 };
 // kUnsupported, with findings, for what the sandbox does not enforce.
-Result<SandboxPlan> plan_sandbox(const std::string& id, const config::Config& config,
+Result<SandboxPlan> plan_sandbox(const FactoryOptions& options, const std::string& id, const config::Config& config,
                                  const config::ProcessConfig& process, size_t extra_files);
 
 // What the plan names, opened.

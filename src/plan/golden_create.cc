@@ -275,6 +275,14 @@ std::vector<GoldenCase> create_cases() {
        }},
       {"terminal_alone", [](Input& in) { in.process.terminal = true; }},
       {"extra_files", [](Input& in) { in.options.extra_files = 3; }},
+      {"open_program",
+       [](Input& in) {
+         new_user(in);
+         in.config.mounts = {mount_of("tmpfs", "tmpfs", "/", MS_RDONLY)};
+         in.process.args = {"kernel", "3"};
+         in.options.open_program = true;
+         in.options.extra_files = 2;
+       }},
       {"seccomp",
        [](Input& in) {
          in.facts.seccomp = seccomp_of(128);

@@ -64,8 +64,8 @@ def test_unknown_isolation_is_refused(box):
 @pytest.mark.parametrize("name, value, word", [
     ("platform", "systrap", "systrap is not supported"), ("platform", "kvm", "kvm is not supported"),
     ("platform", "x", "must be one of"), ("network", "sandbox", "sandbox is not supported"),
-    ("network", "host", "host is not supported"), ("file-access", "proxy", "proxy is not supported"),
-    ("overlay", "maybe", "true or false"), ("strace-log-size", "many", "number"), ("colour", "red", "no such option"),
+    ("file-access", "proxy", "proxy is not supported"), ("overlay", "maybe", "true or false"),
+    ("log-packets", "true", "no packets"), ("strace-log-size", "many", "number"), ("colour", "red", "no such option"),
 ])
 def test_options_are_refused_by_name(sandbox, name, value, word):
     c = sandbox("true")
@@ -307,6 +307,19 @@ def test_root_is_the_hosts(sandbox):
     assert (result.returncode, result.stdout) == (0, "there\n"), result.stderr
     status = (c.rootfs / "file").stat()
     assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (5, 6, 0o640)
+
+
+def test_modes_are_the_guests(sandbox):
+    c = sandbox("sh", "-c", "umask 0; mkdir /d; touch /f; mkfifo /p; umask 27; mkdir /e; touch /g; umask 77; echo >/h")
+    c.config["root"]["readonly"] = False
+    old = os.umask(0o77)
+    try:
+        result = c.run()
+    finally:
+        os.umask(old)
+    assert result.returncode == 0, result.stderr
+    modes = {name: (c.rootfs / name).stat().st_mode & 0o777 for name in "dfpegh"}
+    assert modes == {"d": 0o777, "f": 0o666, "p": 0o666, "e": 0o750, "g": 0o640, "h": 0o600}
 
 
 def test_read_only_root(sandbox):
@@ -613,3 +626,47 @@ def test_control_survives_nonsense(sandbox):
             except (BrokenPipeError, ConnectionResetError):
                 pass
     assert call(c, "application.Processes")["success"]
+
+
+# --- looking at it
+
+def test_strace(sandbox, workdir):
+    c = sandbox("sh", "-c", "cat /proc/self/comm; echo end")
+    log = workdir / "log"
+    c.global_args = ["--debug-log", str(log)]
+    result = c.run("--strace", "--strace-syscalls", "write,openat", "--strace-log-size", "6")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "cat\nend\n", "")
+    lines = log.read_text().split("\n")
+    assert any('openat(AT_FDCWD, "/proc/"..., O_RDONLY' in line for line in lines)
+    assert any('write(1, "end\\n", 4) = 4' in line for line in lines)
+    assert not any(" read(" in line for line in lines)
+
+
+def test_strace_on_standard_error(sandbox):
+    result = sandbox("echo", "hi").run("--strace", "--strace-syscalls=write")
+    assert result.stdout == "hi\n"
+    assert 'echo E write(1, "hi\\n", 3)' in result.stderr
+
+
+def test_strace_of_a_call_that_there_is_not(sandbox):
+    c = sandbox("true")
+    result = c.run("--strace", "--strace-syscalls=nosuch")
+    assert result.returncode == 1 and "nosuch" in result.stderr
+    assert c.state() is None
+
+
+def test_flags_need_the_sandbox(box):
+    result = box("true").run("--overlay")
+    assert result.returncode == 1 and "--overlay needs --isolation=sandbox" in result.stderr
+
+
+def test_unknown_calls_are_counted(sandbox, workdir):
+    # Number 510 is nobody's.
+    c = sandbox("python3", "-c", "import ctypes, time; ctypes.CDLL(None).syscall(510); print('made', flush=True); "
+                                 "time.sleep(1000)", rootfs="debian")
+    log = workdir / "log"
+    c.global_args = ["--debug-log", str(log)]
+    c.up()
+    wait_for(lambda: "made" in c.output(), "the call", timeout=30)
+    assert json.loads(c.cmd("events", "--stats", c.id).stdout)["data"]["sandbox"]["unknown_syscalls"]["510"] == 1
+    c.exec("sh", "-c", "true")

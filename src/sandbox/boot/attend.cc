@@ -33,7 +33,8 @@ Result<int> attend(int control_socket, int pid) {
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   sys::FileDescriptor signals(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals) return base::fail_errno(errno, "opening a signal descriptor");
-  TRY(sys::send_message(control_socket, line_of(kApplicationWait, Wait{pid})), "waiting for process {}", pid);
+  // One that is gone has taken the process with it; that is seen below.
+  (void)sys::send_message(control_socket, line_of(kApplicationWait, Wait{pid}));
   LineReader reader;
   for (std::string line;;) {
     while (reader.take(line)) {

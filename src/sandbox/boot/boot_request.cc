@@ -52,6 +52,7 @@ static std::span<const Field<BootRequest>> fields_of(Type<BootRequest>) {
       field<&BootRequest::root>("root").required(),
       field<&BootRequest::report>("report").always(),
       field<&BootRequest::control>("control").always(),
+      field<&BootRequest::log>("log").always(),
       field<&BootRequest::wait_for_start>("wait_for_start"),
       field<&BootRequest::read_only_root>("read_only_root"),
       field<&BootRequest::mounts>("mounts"),

@@ -44,6 +44,7 @@ struct BootRequest {
   int root = -1;                // directory, O_PATH
   int report = -1;              // plan/layout.h, "Reports"
   int control = -1;             // a listening unix socket
+  int log = -1;                 // for debugging; -1: standard error
   bool wait_for_start = false;  // for application.Start; else it has been waited for already
   bool read_only_root = false;
   std::vector<BootMount> mounts;

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,6 +20,7 @@
 #include "plan/layout.h"
 #include "sandbox/boot/boot_request.h"
 #include "sandbox/boot/control_server.h"
+#include "sandbox/boot/debug_log.h"
 #include "sandbox/boot/filter.h"
 #include "sandbox/boot/options.h"
 #include "sandbox/boot/program.h"
@@ -27,6 +29,7 @@
 #include "sandbox/fs/tmpfs.h"
 #include "sandbox/net/stack.h"
 #include "sandbox/platform/ptrace/ptrace_platform.h"
+#include "sandbox/syscall/strace.h"
 #include "sandbox/syscall/table.h"
 #include "sys/fd.h"
 #include "sys/file.h"
@@ -115,6 +118,7 @@ struct Loader::Impl {
   std::optional<task::Kernel> kernel;
   std::unique_ptr<fs::HostPoller> poller;
   std::optional<boot::ControlServer> server;
+  std::optional<boot::DebugLog> log;
   FileDescriptor signals, changed;
 
   ~Impl() {
@@ -139,7 +143,26 @@ struct Loader::Impl {
     server.emplace(*kernel, *poller, FileDescriptor(request.control), request.id);
     core::Locked locked(kernel->lock);
     kernel->mounts = TRY(fs::make_container_mounts(*kernel, files_of(request, options, *kernel)));
+    return open_log();
+  }
+
+  Result<void> open_log() {
+    if (request.log < 0 && !options.strace) return {};
+    FileDescriptor fd(request.log >= 0 ? request.log : ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
+    if (!fd) return base::fail_errno(errno, "opening the debug log");
+    log.emplace(std::move(fd));
+    if (!options.strace) return {};
+    kernel->call_observer = TRY(syscall::make_strace(options.strace_syscalls, options.strace_log_size,
+                                                     [this](const std::string& line) { log->write(line); }),
+                                "sandbox option strace-syscalls");
     return {};
+  }
+
+  // What programs have asked for in vain is told when all is over: it could be a line for each of millions of calls.
+  void log_unknown_calls() {
+    if (request.log < 0) return;
+    for (const auto& [number, count] : kernel->unknown_calls)
+      log->write(fmt::format("{}: system call {} is not served: {} times", request.id, number, count));
   }
 
   // From here on nothing of a guest's has been looked at but the names of its mounts.
@@ -202,6 +225,8 @@ Result<Loader> Loader::make(int request_fd) {
   const sigset_t forwarded = forwarded_signals();
   ::sigprocmask(SIG_BLOCK, &forwarded, nullptr);
   take_all_descriptors();
+  // The guest has its own, which has been applied to the modes of new files.
+  (void)::umask(0);
   auto impl = std::make_unique<Impl>();
   const FileDescriptor request(request_fd);
   if (::lseek(request.get(), 0, SEEK_SET) < 0) return base::fail_errno(errno, "reading the request");
@@ -261,6 +286,7 @@ int Loader::wait_exit() {
   impl_->serve([&] { return kernel.init->is_zombie; });
   core::Locked locked(kernel.lock);
   ending.leave();
+  impl_->log_unknown_calls();
   return kernel.init->status;
 }
 

@@ -167,6 +167,10 @@ Result<Config> options_from(const std::vector<std::string>& labels) {
     }
     TRY(option->read(config, label.substr(equals + 1)), "sandbox option {}", name);
   }
+  if (config.log_packets) {
+    return base::fail(ErrorCode::kUnsupported, "sandbox option log-packets: there are no packets with network {}",
+                      to_string(config.network));
+  }
   return config;
 }
 
