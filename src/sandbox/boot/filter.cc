@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -26,6 +27,7 @@ constexpr uint32_t kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGH
 constexpr FilterFor kAny = FilterFor::kAll, kDirectFiles = FilterFor::kDirectFiles,
                     kHostNetwork = FilterFor::kHostNetwork;
 constexpr uint32_t kAmounts[] = {FIONREAD, SIOCOUTQ, SIOCATMARK};
+constexpr uint32_t kFamilies[] = {AF_INET, AF_INET6};
 
 constexpr FilterRule kRules[] = {
     // What would be most worth to an attacker comes first: no memory becomes code.
@@ -116,7 +118,7 @@ constexpr FilterRule kRules[] = {
     {CALL(fremovexattr), kNone, 0, 0, kDirectFiles, "extended attributes"},
 
     // Sockets of the container's network namespace.
-    {CALL(socket), kNone, 0, 0, kHostNetwork, "socket(2) of the guest"},
+    {CALL(socket), kOneOf, 0, 0, kHostNetwork, "socket(2) of the guest", kFamilies},
     {CALL(bind), kNone, 0, 0, kHostNetwork, "bind(2) of the guest"},
     {CALL(connect), kNone, 0, 0, kHostNetwork, "connect(2) of the guest"},
     {CALL(listen), kNone, 0, 0, kHostNetwork, "listen(2) of the guest"},

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <set>
@@ -43,10 +44,14 @@ TEST(Filter, EveryRuleSaysWhoNeedsIt) {
 TEST(Filter, SocketsAreForTheHostsNetworkAlone) {
   Config host;
   host.network = NetworkType::kHost;
-  for (int number : {SYS_socket, SYS_bind, SYS_connect, SYS_listen, SYS_sendmsg, SYS_setsockopt}) {
+  for (int number : {SYS_bind, SYS_connect, SYS_listen, SYS_sendmsg, SYS_setsockopt}) {
     EXPECT_EQ(verdict({}, number), kNotThere) << number;
     EXPECT_EQ(verdict(host, number), SECCOMP_RET_ALLOW) << number;
   }
+  EXPECT_EQ(verdict({}, SYS_socket, {AF_INET}), kNotThere);
+  for (uint64_t family : {AF_INET, AF_INET6}) EXPECT_EQ(verdict(host, SYS_socket, {family}), SECCOMP_RET_ALLOW);
+  for (uint64_t family : {AF_UNIX, AF_NETLINK, AF_PACKET, AF_ALG, AF_VSOCK})
+    EXPECT_EQ(verdict(host, SYS_socket, {family}), SECCOMP_RET_KILL_PROCESS) << family;
 }
 
 TEST(Filter, AmountsAreTheOnlyIoctls) {

@@ -37,11 +37,11 @@ class HostNetwork {
     request.head.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     request.head.nlmsg_seq = ++sequence_;
     request.body.rtgen_family = AF_UNSPEC;
-    if (::send(fd_.get(), &request, request.head.nlmsg_len, 0) < 0) return std::unexpected(Errno{errno});
+    if (::write(fd_.get(), &request, request.head.nlmsg_len) < 0) return std::unexpected(Errno{errno});
     for (;;) {
       constexpr size_t kPiece = 32768;
       std::string bytes(kPiece, '\0');
-      const ssize_t n = ::recv(fd_.get(), bytes.data(), bytes.size(), 0);
+      const ssize_t n = ::read(fd_.get(), bytes.data(), bytes.size());
       if (n < 0) return std::unexpected(Errno{errno});
       if (static_cast<size_t>(n) < sizeof(nlmsghdr)) return fail(EPROTO);
       bytes.resize(static_cast<size_t>(n));
