@@ -172,8 +172,9 @@ Outcome open_path(Task& task, int fd, uint64_t address, int flags, uint32_t mode
   if (flags & O_PATH) {
     file = std::make_shared<PathFile>(found, flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW));
   } else {
-    const int status = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
+    const int status = flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
     file = TRY(found.inode().open(task, found, status));
+    file->flags &= ~O_NOCTTY;
     if ((flags & O_TRUNC) && !created && found.inode().has_type(S_IFREG)) {
       vfs::AttributeChange change;
       change.size = 0;

@@ -69,17 +69,21 @@ SysResult<size_t> UserIo::once(task::Task& task, bool into_user, Move move) {
 template <typename Move>
 Outcome UserIo::waiting(task::Task& task, vfs::File& file, bool into_user, Move move) {
   const bool may_wait = !file.is_nonblocking() && file.queue() != nullptr;
+  // A read is content with what there is, if it is no terminal's; a write goes on until all is gone.
+  const vfs::File::ReadTiming timing = into_user ? file.read_timing() : vfs::File::ReadTiming{size_};
+  core::Nanoseconds deadline = timing.first == core::kNever ? core::kNever : core::add_time(core::now(), timing.first);
   for (;;) {
     SysResult<size_t> n = once(task, into_user, move);
     if (n) {
       done_ += *n;
-      // A read is content with what there is; a write goes on until all is gone.
-      if (into_user || done_ >= size_ || *n == 0 || !may_wait) return done_;
+      if (done_ >= timing.least || done_ >= size_ || *n == 0 || !may_wait) return done_;
+      if (timing.between != core::kNever) deadline = core::add_time(core::now(), timing.between);
       continue;
     }
     if (n.error().value != EAGAIN || !may_wait) return done_ > 0 ? Outcome(done_) : std::unexpected(n.error());
-    SysResult<void> slept =
-        task.sleep_on(*file.queue(), (into_user ? POLLIN | POLLRDNORM : POLLOUT | POLLWRNORM) | POLLHUP | POLLERR);
+    SysResult<void> slept = task.sleep_on(
+        *file.queue(), (into_user ? POLLIN | POLLRDNORM : POLLOUT | POLLWRNORM) | POLLHUP | POLLERR, deadline);
+    if (!slept && slept.error().value == ETIMEDOUT) return done_;
     if (!slept) return done_ > 0 ? Outcome(done_) : std::unexpected(slept.error());
   }
 }

@@ -17,6 +17,7 @@
 namespace cella::sandbox::task {
 
 class Task;
+class Terminal;
 class ThreadGroup;
 
 // What programs make of the kernel's version: new enough for all that is served, and no promise of more.
@@ -48,6 +49,7 @@ class Kernel {
   FutexTable futexes;
   HostName host_name;
   std::shared_ptr<vfs::MountNamespace> mounts;
+  std::shared_ptr<Terminal> console;  // /dev/console; null: there is none
   uint64_t task_limit = 32768;
   uint64_t memory_limit = uint64_t{1} << 34;  // bytes that guests are told they have
   // Processors that guests are told they have: those of this process when the kernel is made, or fewer.

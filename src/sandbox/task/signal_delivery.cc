@@ -17,6 +17,13 @@ bool is_kernel(const siginfo_t& info) {
   return info.si_code == SI_KERNEL || info.si_code > 0;
 }
 
+// Process 1 gets only what it has a handler for: from inside, and from the kernel what can be handled (a terminal's
+// SIGINT). From outside of the container (no sender here) it gets everything.
+bool is_lost_on_init(const ThreadGroup& group, const siginfo_t& info) {
+  if (group.id != 1 || group.actions->of(info.si_signo).handler != kDefault) return false;
+  return is_kernel(info) ? !(bit(info.si_signo) & kUnblockable) : info.si_pid != 0;
+}
+
 // SIGCONT and the stop signals take each other back, whatever is blocked or ignored.
 void cancel_contrary(ThreadGroup& group, int signal) {
   const SignalSet contrary = signal == SIGCONT ? kStops : bit(signal) & kStops ? bit(SIGCONT) : 0;
@@ -33,7 +40,7 @@ void go_on(ThreadGroup& group) {
   if (auto parent = group.parent.lock()) {
     siginfo_t info = signal_info(SIGCHLD, CLD_CONTINUED, group.id);
     info.si_status = SIGCONT;
-    parent->send(info);
+    if (!(parent->actions->of(SIGCHLD).flags & SA_NOCLDSTOP)) parent->send(info);
     parent->child_events.notify(~0u);
   }
 }
@@ -53,12 +60,8 @@ bool ThreadGroup::send(const siginfo_t& info) {
     for (Task* task : tasks) task->interrupt();
   }
   bool blocked_somewhere = false;
-  for (Task* task : tasks) blocked_somewhere |= (task->blocked & bit(signal)) != 0;
-  // Process 1 gets only what it has a handler for or waits for, unless it comes from outside of the container.
-  if (id == 1 && !is_kernel(info) && info.si_pid != 0 && actions->of(signal).handler == kDefault &&
-      !blocked_somewhere) {
-    return false;
-  }
+  for (Task* task : tasks) blocked_somewhere |= ((task->blocked | task->waited_for) & bit(signal)) != 0;
+  if (!blocked_somewhere && is_lost_on_init(*this, info)) return false;
   if (actions->ignores(signal) && !blocked_somewhere) return false;
   if (!pending.add(info)) return false;
   kernel.signal_events.notify(POLLIN);
@@ -88,9 +91,8 @@ bool Task::send(const siginfo_t& info) {
   if (signal == 0) return false;
   cancel_contrary(*group, signal);
   if (signal == SIGCONT || signal == SIGKILL) go_on(*group);
-  if (!(blocked & bit(signal))) {
-    const bool unhandled = group->actions->of(signal).handler == kDefault;
-    if (group->id == 1 && !is_kernel(info) && info.si_pid != 0 && unhandled) return false;
+  if (!((blocked | waited_for) & bit(signal))) {
+    if (is_lost_on_init(*group, info)) return false;
     if (group->actions->ignores(signal)) return false;
   }
   if (!pending.add(info)) return false;
@@ -278,6 +280,15 @@ bool is_orphaned(Kernel& kernel, int process_group) {
     if (parent != nullptr && parent->process_group != process_group && parent->session == group->session) return false;
   }
   return true;
+}
+
+void tell_orphans(Kernel& kernel, int process_group) {
+  const bool any_stopped = std::ranges::any_of(kernel.groups, [&](const auto& entry) {
+    return entry.second->process_group == process_group && entry.second->stopped;
+  });
+  if (!any_stopped) return;
+  signal_process_group(kernel, process_group, signal_info(SIGHUP, SI_KERNEL));
+  signal_process_group(kernel, process_group, signal_info(SIGCONT, SI_KERNEL));
 }
 
 }  // namespace cella::sandbox::task

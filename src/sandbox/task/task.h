@@ -67,6 +67,7 @@ class Task final : public vfs::Caller {
   // --- signals
   SignalSet blocked = 0;
   std::optional<SignalSet> saved_mask;  // of sigsuspend(2), pselect(2) …: back when the handler has its frame
+  SignalSet waited_for = 0;             // in sigtimedwait(2): not blocked, and not to be thrown away either
   SignalQueue pending;
   uint64_t alternate_stack = 0, alternate_stack_size = 0;
   int alternate_stack_flags = SS_DISABLE;
@@ -185,5 +186,7 @@ bool may_signal(const Task& sender, const ThreadGroup& target, int signal);
 void signal_process_group(Kernel& kernel, int process_group, const siginfo_t& info);
 // Is a process group without a member whose parent is in another group of the session?
 bool is_orphaned(Kernel& kernel, int process_group);
+// It has become that: if somebody in it is stopped, all are told, setpgid(2).
+void tell_orphans(Kernel& kernel, int process_group);
 
 }  // namespace cella::sandbox::task

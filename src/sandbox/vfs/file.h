@@ -52,6 +52,14 @@ class File : public std::enable_shared_from_this<File> {
     return std::unexpected(Errno{ENODEV});
   }
 
+  // How a read that may wait does so, VMIN and VTIME of termios(3): until it has `least` bytes, or until that time has
+  // passed before the first, or between two.
+  struct ReadTiming {
+    size_t least = 1;
+    core::Nanoseconds first = core::kNever, between = core::kNever;
+  };
+  virtual ReadTiming read_timing() const { return {}; }
+
   // --- readiness, poll(2)
   virtual uint32_t ready(Caller&) { return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM; }
   // Notified when ready() may have changed; null: it never does.

@@ -75,7 +75,8 @@ class Inode : public std::enable_shared_from_this<Inode> {
   virtual SysResult<std::string> read_link(Caller&) { return std::unexpected(Errno{EINVAL}); }
   virtual SysResult<std::optional<Path>> follow(Caller&);
 
-  // `flags`: O_* of open(2), without O_CREAT, O_EXCL, O_TRUNC, which have been dealt with.
+  // `flags`: O_* of open(2), without O_CREAT, O_EXCL, O_TRUNC, which have been dealt with. O_NOCTTY is none of the
+  // file's own.
   virtual SysResult<FilePtr> open(Caller& caller, const Path& path, int flags) = 0;
 
   // xattr(7). A size of 0 asks for the length.
