@@ -71,7 +71,7 @@ SysResult<std::shared_ptr<HostTerminal>> HostTerminal::make(task::Kernel& kernel
   if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) < 0) return last_error();
 
   std::shared_ptr<HostTerminal> terminal(new HostTerminal(kernel, poller, std::move(fd), device));
-  terminal->Tty::set_termios(termios);
+  terminal->set_termios(termios);
   if (::ioctl(terminal->fd_.get(), TIOCGWINSZ, &terminal->window_) < 0) return last_error();
   terminal->ready_.add(terminal->on_ready_, ~0u);
   TRY(poller.add(terminal->fd_.get(), terminal->ready_));
@@ -102,10 +102,6 @@ HostTerminal::~HostTerminal() {
   ::signal(SIGWINCH, SIG_DFL);
   window_event.store(-1);
   poller_.remove(window_event_.get());
-}
-
-void HostTerminal::set_termios(Termios termios) {
-  Tty::set_termios(termios);
 }
 
 void HostTerminal::set_window(const winsize& size) {

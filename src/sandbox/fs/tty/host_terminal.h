@@ -21,7 +21,6 @@ class HostTerminal final : public Tty {
                                                        uint64_t device);
   ~HostTerminal() override;
 
-  void set_termios(Termios termios) override;
   void set_window(const winsize& size) override;
   SysResult<void> drain(vfs::Caller& caller) override;
   SysResult<void> check_open() const override;

@@ -28,7 +28,7 @@ class Tty : public task::Terminal, protected LineDiscipline::Line {
   SysResult<size_t> write(vfs::IoVector& io);  // EAGAIN, EIO
   uint32_t ready() const;                      // poll(2)
   // Applies what the program asks for, as far as this terminal can have it.
-  virtual void set_termios(Termios termios);
+  void set_termios(Termios termios);
   const winsize& window() const { return window_; }
   // Tells the foreground when it is another one.
   virtual void set_window(const winsize& size);
