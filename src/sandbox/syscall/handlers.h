@@ -45,7 +45,8 @@ namespace cella::sandbox::syscall {
       X(getitimer) X(setitimer) X(alarm) X(timer_create) X(timer_settime) X(timer_gettime) X(timer_getoverrun)         \
           X(timer_delete) X(timerfd_create) X(timerfd_settime) X(timerfd_gettime)                /* polling.cc */      \
       X(poll) X(ppoll) X(select) X(pselect6) X(eventfd) X(eventfd2) X(signalfd) X(signalfd4)     /* epoll.cc */        \
-      X(epoll_create) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2) /* futex.cc */        \
+      X(epoll_create) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2) /* inotify.cc */      \
+      X(inotify_init) X(inotify_init1) X(inotify_add_watch) X(inotify_rm_watch)                  /* futex.cc */        \
       X(futex)                                                                                   /* system.cc */       \
       X(uname) X(sysinfo) X(getrandom) X(sethostname) X(setdomainname) X(syslog)
 

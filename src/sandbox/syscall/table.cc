@@ -28,6 +28,7 @@ constexpr Note kPartial[] = {
     {SYS_fcntl,
      "no leases, no signals of readiness; deadlocks of record locks are not seen; F_SEAL_WRITE does not look "
      "for mappings that can be written to"},
+    {SYS_inotify_add_watch, "no IN_UNMOUNT; of a host file only what is done under the name that is watched"},
     {SYS_ioprio_set, "remembered, and left to the host"},
     {SYS_mount, "tmpfs, binds, moves and remounts; nothing is propagated"},
     {SYS_personality, "remembered, and changes nothing"},

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "base/result.h"
+#include "sandbox/vfs/watch.h"
 
 namespace cella::sandbox::syscall {
 namespace {
@@ -89,13 +90,25 @@ Outcome UserIo::waiting(task::Task& task, vfs::File& file, bool into_user, Move 
 }
 
 Outcome UserIo::read(task::Task& task, vfs::File& file, std::optional<uint64_t> offset) {
+  Outcome done = move_in(task, file, offset);
+  if (done && *done > 0) vfs::tell(file.path, IN_ACCESS);
+  return done;
+}
+
+Outcome UserIo::write(task::Task& task, vfs::File& file, std::optional<uint64_t> offset) {
+  Outcome done = move_out(task, file, offset);
+  if (done && *done > 0) vfs::tell(file.path, IN_MODIFY);
+  return done;
+}
+
+Outcome UserIo::move_in(task::Task& task, vfs::File& file, std::optional<uint64_t> offset) {
   if (offset) {
     return once(task, true, [&](vfs::IoVector& io) { return file.read_at(task, io, *offset); });
   }
   return waiting(task, file, true, [&](vfs::IoVector& io) { return file.read(task, io); });
 }
 
-Outcome UserIo::write(task::Task& task, vfs::File& file, std::optional<uint64_t> offset) {
+Outcome UserIo::move_out(task::Task& task, vfs::File& file, std::optional<uint64_t> offset) {
   const uint64_t limit = task.file_size_limit();
   const bool regular = limit != RLIM_INFINITY && file.path.inode().has_type(S_IFREG);
   if (regular && offset.value_or(file.position()) + size_ > limit) {

@@ -33,6 +33,9 @@ class File : public std::enable_shared_from_this<File> {
   int owner = 0;
   int owner_signal = 0;
 
+  // open(2) has made it, and its end is to be told of: watch.h.
+  void announce();
+
   bool may_read() const { return (flags & O_ACCMODE) != O_WRONLY && !(flags & O_PATH); }
   bool may_write() const { return (flags & O_ACCMODE) != O_RDONLY && !(flags & O_PATH); }
   bool is_nonblocking() const { return flags & O_NONBLOCK; }
@@ -96,6 +99,9 @@ class File : public std::enable_shared_from_this<File> {
   virtual void on_close(Caller&) {}
   // What /proc/PID/fdinfo shows besides position and flags.
   virtual uint64_t position() const { return 0; }
+
+ private:
+  bool announced_ = false;
 };
 
 // A file with a position, whose data is at places.

@@ -24,6 +24,7 @@ namespace cella::sandbox::vfs {
 class File;
 class FileLocks;
 class Inode;
+class Watch;
 using InodePtr = std::shared_ptr<Inode>;
 using FilePtr = std::shared_ptr<File>;
 struct Path;
@@ -104,7 +105,8 @@ class Inode : public std::enable_shared_from_this<Inode> {
   // A unix socket that is bound here, unix(7).
   std::weak_ptr<void> bound_socket;
   // Those who wait for changes, inotify(7).
-  core::WaitQueue watchers;
+  std::vector<Watch*> watches;
+  int open_files = 0;  // that have been told of as opened, watch.h
 };
 
 }  // namespace cella::sandbox::vfs
