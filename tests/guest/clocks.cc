@@ -141,16 +141,19 @@ TEST(Clocks, InAChildToo) {
 
 // --- the image
 
+// The line of /proc/self/maps that ends so.
+std::string mapping(const char* name) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);)
+    if (line.ends_with(name)) return line;
+  return {};
+}
+
 TEST(Vdso, IsMappedAsTheKernelsOwn) {
   const uint64_t image = getauxval(AT_SYSINFO_EHDR);
   ASSERT_NE(image, 0u);
   ASSERT_EQ(memcmp(reinterpret_cast<const void*>(image), ELFMAG, SELFMAG), 0);
-  std::ifstream maps("/proc/self/maps");
-  std::string line, code, clocks;
-  while (std::getline(maps, line)) {
-    if (line.ends_with("[vdso]")) code = line;
-    if (line.ends_with("[vvar]")) clocks = line;
-  }
+  const std::string code = mapping("[vdso]"), clocks = mapping("[vvar]");
   EXPECT_NE(code.find(" r-xp "), std::string::npos) << code;
   EXPECT_EQ(std::stoul(code, nullptr, 16), image);
   EXPECT_NE(clocks.find(" r--"), std::string::npos) << clocks;
@@ -184,8 +187,11 @@ TEST(Vdso, WhatIsWrittenToTheCodeIsOnesOwn) {
   ASSERT_NE(image, 0u);
   EXPECT_CHILD([&] {
     auto* code = reinterpret_cast<char*>(image);
-    if (mprotect(code, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) == -1) {
-      REQUIRE(errno == EPERM);  // sealed, as Linux may have it
+    // Linux forbids to change a part of it alone, and may have it sealed.
+    const std::string line = mapping("[vdso]");
+    const size_t size = std::stoul(line.substr(line.find('-') + 1), nullptr, 16) - image;
+    if (mprotect(code, size, PROT_READ | PROT_WRITE | PROT_EXEC) == -1) {
+      REQUIRE(errno == EPERM);
       return 0;
     }
     code[0] = 'X';

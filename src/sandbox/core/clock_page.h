@@ -14,7 +14,9 @@ struct ClockPage {
   enum Offset { kMonotonic, kRealtime, kBoottime, kTai, kOffsets };
 
   uint32_t sequence;
-  uint32_t is_usable;         // 0: ask the kernel
+  uint32_t is_usable;   // 0: ask the kernel
+  uint32_t has_number;  // is there an instruction that gives the processor's number? Never changes
+  uint32_t reserved;
   uint64_t start;             // time stamp of the line's beginning
   uint64_t most;              // ticks behind it that the line is good for
   uint64_t scale;             // nanoseconds a tick, times 2^kShift

@@ -26,6 +26,12 @@ bool has_steady_counter() {
   return __get_cpuid(kLeaf, &a, &b, &c, &d) != 0 && (d & kInvariant);
 }
 
+bool has_rdtscp() {
+  constexpr unsigned kLeaf = 0x80000001, kRdtscp = 1 << 27;
+  unsigned a, b, c, d;
+  return __get_cpuid(kLeaf, &a, &b, &c, &d) != 0 && (d & kRdtscp);
+}
+
 template <typename T>
 void put(T& field, T value) {
   __atomic_store_n(&field, value, __ATOMIC_RELAXED);
@@ -41,6 +47,7 @@ SysResult<void> Clocks::start() {
   if (is_started_) return {};
   page_offset_ = TRY(memory_.allocate(mm::kPageSize));
   new (&page()) ClockPage{};
+  page().has_number = has_rdtscp();
   is_started_ = true;
   is_given_up_ = !has_steady_counter();
   if (is_given_up_) return {};
@@ -66,20 +73,20 @@ Clocks::Sample Clocks::measure() {
   return best;
 }
 
-void Clocks::measure_offsets(ClockPage& to) const {
+Clocks::Offsets Clocks::measure_offsets() {
   static constexpr std::pair<ClockPage::Offset, clockid_t> kClocks[] = {
       {ClockPage::kRealtime, CLOCK_REALTIME}, {ClockPage::kBoottime, CLOCK_BOOTTIME}, {ClockPage::kTai, CLOCK_TAI}};
+  Offsets offsets = {};
   for (const auto& [which, clock] : kClocks) {
-    Nanoseconds best = 0, least = core::kNever;
+    Nanoseconds least = core::kNever;
     for (int i = 0; i < 5; ++i) {
       const Nanoseconds before = core::now(), time = core::now(clock), after = core::now();
       if (after - before >= least) continue;
       least = after - before;
-      best = time - (before + least / 2);
+      offsets[which] = time - (before + least / 2);
     }
-    const Nanoseconds change = best - to.offsets[which];
-    if (change > kStep || change < -kStep) put<int64_t>(to.offsets[which], best);
   }
+  return offsets;
 }
 
 void Clocks::on_expiry() {
@@ -99,6 +106,7 @@ void Clocks::calibrate() {
   const Nanoseconds next = std::min(period_ * 10, core::kSecond);
   const double ticks = static_cast<double>(next) / rate;
 
+  const Offsets offsets = measure_offsets();
   put(to.sequence, to.sequence + 1);
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
   const uint64_t start = core::time_stamp();
@@ -121,7 +129,10 @@ void Clocks::calibrate() {
   put(to.monotonic, begin);
   put(to.scale, static_cast<uint64_t>(slope * kOne));
   put(to.most, static_cast<uint64_t>(static_cast<double>(kValid) / rate));
-  measure_offsets(to);
+  for (size_t i = 0; i < offsets.size(); ++i) {
+    const Nanoseconds change = offsets[i] - to.offsets[i];
+    if (change > kStep || change < -kStep) put<int64_t>(to.offsets[i], offsets[i]);
+  }
   put(to.is_usable, uint32_t{1});
   __atomic_store_n(&to.sequence, to.sequence + 1, __ATOMIC_RELEASE);
   last_ = now;

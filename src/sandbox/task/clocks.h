@@ -6,6 +6,7 @@
 // second.
 #pragma once
 
+#include <array>
 #include <ctime>
 
 #include "sandbox/core/clock_page.h"
@@ -37,7 +38,8 @@ class Clocks final : private core::Timer {
   void on_expiry() override;
   void calibrate();
   void give_up();
-  void measure_offsets(core::ClockPage& page) const;
+  using Offsets = std::array<core::Nanoseconds, core::ClockPage::kOffsets>;
+  static Offsets measure_offsets();
   core::ClockPage& page() const;
 
   core::TimerQueue& timers_;

@@ -83,6 +83,8 @@ CELLA_EXPORT int64_t __vdso_time(int64_t* to) {
 // The host keeps the processor's number where rdtscp finds it, in the low 12 bits, and the node above. The kernel's
 // sched_getcpu(3) for this guest is no other.
 CELLA_EXPORT long __vdso_getcpu(unsigned* cpu, unsigned* node, void*) {
+  if (__atomic_load_n(&clock_page.has_number, __ATOMIC_RELAXED) == 0)
+    return call(kGetcpu, address(cpu), address(node), 0);
   uint32_t low, high, number;
   asm volatile("rdtscp" : "=a"(low), "=d"(high), "=c"(number));
   if (cpu != nullptr) *cpu = number & 0xfff;

@@ -151,19 +151,20 @@ void Devpts::remove(int number) {
 
 SysResult<vfs::FilePtr> Devpts::open_multiplexer(Caller& caller, const vfs::Path& mounted, const vfs::Path& path,
                                                  int flags) {
-  const auto [number, device] = TRY(next_place());
-  auto pty = std::make_shared<Pty>(kernel_, device);
+  const Place place = TRY(next_place());
+  const int number = place.number;
+  auto pty = std::make_shared<Pty>(kernel_, place.device);
   const vfs::Credentials& who = caller.credentials();
   InodePtr inode = add(number, pty, who.fsuid, who.fsgid);
   auto self = std::static_pointer_cast<Devpts>(shared_from_this());
-  auto open_slave = [mounted, number = number, inode](Caller& opener, int open_flags) -> SysResult<vfs::FilePtr> {
+  auto open_slave = [mounted, number, inode](Caller& opener, int open_flags) -> SysResult<vfs::FilePtr> {
     auto known = mounted.dentry->inode->lookup(std::to_string(number));
     vfs::DentryPtr dentry = known ? TRY(vfs::child_of(mounted.dentry, std::to_string(number)))
                                   : anonymous_path(inode, "/" + std::to_string(number)).dentry;
                                   return inode->open(opener, {mounted.mount, dentry}, open_flags);
   };
   return make_pty_master(path, flags & ~O_NOCTTY, std::move(pty), number, std::move(open_slave),
-                         [self, number = number] { self->remove(number); });
+                         [self, number] { self->remove(number); });
 }
 
 SysResult<vfs::Path> Devpts::adopt(const vfs::Path& mounted, const Place& place, std::shared_ptr<Tty> tty, uint32_t uid,
