@@ -9,4 +9,5 @@
 #include <cella/lint.h>
 #include <cella/notification.h>
 #include <cella/process.h>
+#include <cella/sandbox.h>
 #include <cella/stats.h>

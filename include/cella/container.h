@@ -18,6 +18,7 @@
 #include <cella/error.h>
 #include <cella/notification.h>
 #include <cella/process.h>
+#include <cella/sandbox.h>
 #include <cella/stats.h>
 
 namespace cella {
@@ -78,6 +79,12 @@ class Container {
   const config::Config& config() const;
   // Pids of all processes in the container, in the caller's pid namespace, ascending.
   Result<std::vector<pid_t>> processes() const;
+
+  // Is it one of the second engine's, see cella/sandbox.h? Its processes are then those of its kernel and of what runs
+  // guest code; the programs' own have numbers of the guest's alone:
+  bool is_sandbox() const;
+  // kContainerNotRunning; kUnsupported for a container that is none.
+  Result<std::vector<sandbox::GuestProcess>> guest_processes() const;
 
   // Starts a process. The first one is the container's init: it is set up completely and then waits for exec(). Later
   // ones join the running container and run at once. kConfigInvalid and kUnsupported for a Config that no plan can be

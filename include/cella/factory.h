@@ -27,6 +27,10 @@ struct FactoryOptions {
   // Absolute paths; empty: looked up in $PATH.
   std::string newuidmap_path;
   std::string newgidmap_path;
+  // The program that is the application kernel of sandboxed containers (cella/sandbox.h): one that runs a
+  // sandbox::Loader when its arguments are "boot" and the number of the request's descriptor, linked statically.
+  // `cella` is one. Empty: there are no sandboxed containers.
+  std::string sandbox_program;
   // What is asked for and would be ignored (a property or capability that is not known, what this host or user cannot
   // have) is an error, kUnsupported, that lists all of it. Without this each is a warning.
   bool strict = false;

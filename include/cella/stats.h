@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include <cella/sandbox.h>
+
 namespace cella {
 
 // Pressure stall information, the kernel's Documentation/accounting/psi.rst.
@@ -144,6 +146,7 @@ struct IntelRdtStats {
 struct Stats {
   CgroupStats cgroup_stats;
   IntelRdtStats intel_rdt_stats;             // empty without linux.intelRdt
+  std::optional<sandbox::Stats> sandbox;     // what the kernel of a sandboxed container counts
   std::vector<NetworkInterface> interfaces;  // of Config::networks of type "veth"
 };
 // As the `data` of `runc events` (its types/events.go): one line, without a newline.

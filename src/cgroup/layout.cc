@@ -69,20 +69,6 @@ bool is_hidden(const std::vector<MountLine>& mounts, const MountLine& mount) {
   return false;
 }
 
-// mountinfo writes space, tab, newline and backslash as \ooo.
-std::string unescape(std::string_view text) {
-  std::string result;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size()) {
-      result += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
-      i += 3;
-    } else {
-      result += text[i];
-    }
-  }
-  return result;
-}
-
 // The path of the hierarchy with this list of controllers ("cpu,cpuacct", "name=systemd", "") in /proc/PID/cgroup.
 struct OwnCgroup {
   std::string_view controllers;

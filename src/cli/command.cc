@@ -9,6 +9,12 @@ constexpr const Command* kCommands[] = {&kCreate, &kDelete, &kEvents, &kExec,  &
                                         &kKill,   &kLint,   &kList,   &kPause, &kPs,       &kResume,
                                         &kRun,    &kSpec,   &kStart,  &kState, &kUpdate};
 
+#ifdef CELLA_SANDBOX
+constexpr const char* kSandboxProgram = "/proc/self/exe";  // see boot.cc
+#else
+constexpr const char* kSandboxProgram = "";
+#endif
+
 const char* store_cgroup_manager(void* globals, const char* value) {
   const std::string_view text = value;
   if (text != "cgroupfs" && text != "systemd") return "must be cgroupfs or systemd";
@@ -62,6 +68,10 @@ std::span<const Command* const> commands() {
 }
 
 const Command* find_command(std::string_view name) {
+#ifdef CELLA_SANDBOX
+  for (const Command* hidden : {&kBoot, &kAttend})
+    if (name == hidden->name) return hidden;
+#endif
   for (const Command* command : kCommands)
     if (name == command->name) return command;
   return nullptr;
@@ -73,6 +83,7 @@ Factory Invocation::factory() const {
                   .rootless = globals.rootless,
                   .newuidmap_path = {},
                   .newgidmap_path = {},
+                  .sandbox_program = kSandboxProgram,
                   .strict = globals.strict,
                   .on_warning = [&log = globals.log](const Finding& finding) { log_warning(log, finding); }});
 }

@@ -52,6 +52,8 @@ inline constexpr size_t kAny = SIZE_MAX;
 
 extern const Command kCreate, kDelete, kEvents, kExec, kFeatures, kHelpCommand, kKill, kLint, kList, kPause, kPs,
     kResume, kRun, kSpec, kStart, kState, kUpdate;
+// What the application kernel, and what stands for a process in it, are executed as: not for people, so in no list.
+extern const Command kBoot, kAttend;
 // All of them, by name.
 std::span<const Command* const> commands();
 const Command* find_command(std::string_view name);

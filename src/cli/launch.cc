@@ -16,6 +16,13 @@ namespace {
 
 constexpr int kFirstExtra = 3;  // after stdio
 
+// The option counts more than the annotation, and is kept as one.
+void set_isolation(Isolation isolation, std::vector<std::string>& labels) {
+  const std::string key = std::string(sandbox::kIsolationAnnotation) + '=';
+  std::erase_if(labels, [&](const std::string& label) { return label.starts_with(key); });
+  labels.push_back(key + (isolation == Isolation::kSandbox ? "sandbox" : "namespaces"));
+}
+
 std::optional<uint32_t> number_from_environment(const char* name) {
   const char* value = ::getenv(name);
   return value != nullptr ? parse_number(value) : std::nullopt;
@@ -30,7 +37,7 @@ const char* store_value(DryRun& target, const char* value) {
   return nullptr;
 }
 
-const char* store_value(Isolation& target, const char* value) {
+const char* store_value(std::optional<Isolation>& target, const char* value) {
   const std::string_view text = value;
   if (text != "namespaces" && text != "sandbox") return "must be namespaces or sandbox";
   target = text == "sandbox" ? Isolation::kSandbox : Isolation::kNamespaces;
@@ -38,14 +45,10 @@ const char* store_value(Isolation& target, const char* value) {
 }
 
 Result<Launch> load_launch(const Factory& factory, const char* id, const CreateOptions& options, bool detached) {
-  if (options.isolation == Isolation::kSandbox) {
-    Error error(ErrorCode::kUnsupported, "isolation sandbox is not available in this build");
-    error.hint = "leave out --isolation, or use --isolation namespaces";
-    return std::unexpected(std::move(error));
-  }
   const std::string path = TRY(absolute_path(options.bundle));
   Bundle bundle =
       TRY(factory.load_bundle(id, path, {.no_pivot_root = options.no_pivot, .no_new_keyring = options.no_new_keyring}));
+  if (options.isolation) set_isolation(*options.isolation, bundle.config.labels);
   // Without a process there is nothing that `start` could do, but `create` may be asked for.
   Launch launch{std::move(bundle.config), Process(std::move(bundle.process).value_or(config::ProcessConfig()))};
   TRY(pass_listen_fds(launch.process));

@@ -34,13 +34,13 @@ inline constexpr auto kProcessOptions = std::to_array<Option>({
 });
 
 enum class Isolation { kNamespaces, kSandbox };
-const char* store_value(Isolation& target, const char* value);
+const char* store_value(std::optional<Isolation>& target, const char* value);
 
 struct CreateOptions : ProcessOptions {
   std::string bundle = ".";
   bool no_pivot = false;
   bool no_new_keyring = false;
-  Isolation isolation = Isolation::kNamespaces;
+  std::optional<Isolation> isolation;  // absent: as the annotation says
 };
 template <typename O>
 inline constexpr auto kCreateOptions = std::to_array<Option>({

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
 #include "cli/command.h"
 #include "cli/output.h"
@@ -57,8 +58,46 @@ Result<std::string> run_ps(std::span<char*> arguments) {
   return output;
 }
 
+// "[[DD-]HH:]MM:SS" of ps(1), from nanoseconds.
+std::string time_text(uint64_t nanoseconds) {
+  const uint64_t seconds = nanoseconds / 1'000'000'000;
+  char text[32];
+  std::snprintf(text, sizeof text, "%02lu:%02lu:%02lu", static_cast<unsigned long>(seconds / 3600),
+                static_cast<unsigned long>(seconds / 60 % 60), static_cast<unsigned long>(seconds % 60));
+  return text;
+}
+// Hour and minute, UTC.
+std::string start_text(int64_t seconds) {
+  constexpr int64_t kDay = 86400;
+  char text[16];
+  std::snprintf(text, sizeof text, "%02d:%02d", static_cast<int>(seconds % kDay / 3600),
+                static_cast<int>(seconds % 3600 / 60));
+  return text;
+}
+
+// The processes of a sandbox, which the host's ps does not see.
+Result<int> guest_ps(const Container& container, const PsOptions& options, std::span<char*> arguments) {
+  if (!arguments.empty()) return usage_error("ps of a sandboxed container takes no options of ps(1)");
+  const std::vector<sandbox::GuestProcess> processes = TRY(container.guest_processes());
+  if (options.format == OutputFormat::kJson) {
+    std::vector<pid_t> pids;
+    for (const sandbox::GuestProcess& one : processes) pids.push_back(one.pid);
+    TRY(print(json_array(pids) + '\n'));
+    return 0;
+  }
+  std::string text = "UID          PID    PPID STIME     TIME CMD\n";
+  for (const sandbox::GuestProcess& one : processes) {
+    char line[64];
+    std::snprintf(line, sizeof line, "%-8u %7d %7d ", one.uid, one.pid, one.parent_pid);
+    text += line + start_text(one.start_time) + ' ' + time_text(one.cpu_time) + ' ' + one.command + '\n';
+  }
+  TRY(print(text));
+  return 0;
+}
+
 Result<int> ps(Invocation& invocation, const PsOptions& options) {
   Container container = TRY(invocation.factory().load(invocation.id()));
+  if (container.is_sandbox()) return guest_ps(container, options, invocation.arguments.subspan(1));
   const std::vector<pid_t> pids = TRY(container.processes());
   if (options.format == OutputFormat::kJson) {
     TRY(print(json_array(pids) + '\n'));
@@ -82,7 +121,9 @@ constinit const Command kPs = {
     .usage = "ID [PS-OPTION...]",
     .details =
         "Runs the host's ps(1) with the given options (default: -ef) and shows those of its lines\n"
-        "that are about the container. Pids are the host's.\n",
+        "that are about the container. Pids are the host's.\n\n"
+        "Of a sandboxed container the processes of its own kernel are shown, with the pids that they\n"
+        "have there; ps(1) does not run.\n",
     .options = kOptions,
     .min_arguments = 1,
     .max_arguments = kAny,

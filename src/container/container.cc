@@ -7,6 +7,7 @@
 #include "base/scope_exit.h"
 #include "container/bundle.h"
 #include "container/container_impl.h"
+#include "container/control.h"
 #include "container/pid_namespace.h"
 #include "container/process_impl.h"
 #include "plan/print.h"
@@ -118,6 +119,18 @@ Result<std::vector<pid_t>> Container::processes() const {
   return pids;
 }
 
+bool Container::is_sandbox() const {
+  return impl_->is_sandbox();
+}
+
+Result<std::vector<sandbox::GuestProcess>> Container::guest_processes() const {
+  if (!is_sandbox()) return base::fail(ErrorCode::kUnsupported, "container {} has no kernel of its own", id());
+  const std::string answer = TRY(container::call_control(*impl_, sandbox::boot::kApplicationProcesses),
+                                 "listing the processes of container {}", id());
+  auto list = TRY(sandbox::boot::result_of<sandbox::boot::ProcessList>(answer));
+  return std::move(list.processes);
+}
+
 Result<void> Container::start(Process& process) {
   TRY(impl_->state ? container::start_further(*impl_, process) : container::start_init(*impl_, process, true));
   process.impl().pipes = {};
@@ -159,6 +172,16 @@ Result<void> Container::signal(int signal_number) {
 }
 
 Result<void> Container::signal_all(int signal_number) {
+  // Signals but this one are the guest's; what runs guest code must not get them.
+  if (is_sandbox() && signal_number != SIGKILL) {
+    if (!impl_->init_is_alive()) return {};
+    if (impl_->directory.has_fifo()) return signal(signal_number);
+    json::Writer arg;
+    json::write(sandbox::boot::Signal{0, signal_number}, arg);
+    TRY(container::call_control(*impl_, sandbox::boot::kApplicationSignal, arg.text()),
+        "sending signal {} to the processes of container {}", signal_number, id());
+    return {};
+  }
   cgroup::Manager cgroups = impl_->cgroups();
   if (cgroups.exists()) {
     TRY(cgroups.kill_all(signal_number), "sending signal {} to the processes of container {}", signal_number, id());

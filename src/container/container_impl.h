@@ -14,6 +14,8 @@
 #include "container/id_maps.h"
 #include "container/state_directory.h"
 #include "plan/build.h"
+#include "sandbox/boot/jail.h"
+#include "sandbox/boot/options.h"
 
 namespace cella {
 
@@ -35,6 +37,12 @@ struct Container::Impl {
     for (const Finding& finding : findings) options->on_warning(finding);
   }
   const std::string& id() const { return directory.id(); }
+  // Is the second engine's? Factory::create has checked the annotation.
+  bool is_sandbox() const { return sandbox::boot::is_asked_for(config.labels).value_or(false); }
+  // What the host's cgroups are to keep to.
+  config::Resources host_resources(const config::Resources& resources) const {
+    return is_sandbox() ? sandbox::boot::host_resources(resources) : resources;
+  }
 
   // Is the init process there, the same one and not a zombie?
   bool init_is_alive() const;

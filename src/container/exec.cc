@@ -3,6 +3,7 @@
 
 #include "base/result.h"
 #include "container/container_impl.h"
+#include "container/control.h"
 #include "container/host_facts.h"
 #include "container/ignored.h"
 #include "container/intel_rdt.h"
@@ -34,6 +35,8 @@ cgroup::SubPaths sub_paths(const std::string& text) {
 
 Result<plan::Built> plan_further(const Container::Impl& container, const Process& process, cgroup::Layout& layout,
                                  bool tasks) {
+  if (container.is_sandbox())
+    return base::fail(ErrorCode::kUnsupported, "there is no plan for a process of the sandbox: its kernel starts it");
   // What the container does without was settled when it was made; here counts what this process would.
   plan::Facts facts = TRY(host_facts(container.config, layout, {}, nullptr));
   std::vector<Finding> ignored;
@@ -50,6 +53,7 @@ Result<plan::Built> plan_further(const Container::Impl& container, const Process
 }
 
 Result<void> start_further(Container::Impl& container, Process& process) {
+  if (container.is_sandbox()) return exec_in_sandbox(container, process);
   if (!container.init_is_alive()) {
     return base::fail(ErrorCode::kContainerNotRunning, "cannot exec in a stopped container");
   }

@@ -14,6 +14,7 @@
 #include "container/ignored.h"
 #include "container/intel_rdt.h"
 #include "container/lint_bundle.h"
+#include "container/sandbox.h"
 #include "oci/default_spec.h"
 #include "oci/parse.h"
 #include "plan/print.h"
@@ -110,6 +111,7 @@ Result<config::Resources> Factory::parse_resources(std::string_view json) const 
 
 Result<Container> Factory::create(std::string_view id, config::Config config) {
   TRY(plan::check_supported(config));
+  TRY(sandbox::boot::is_asked_for(config.labels));
   auto impl = std::make_unique<Container::Impl>();
   impl->directory = TRY(StateDirectory::create(impl_->options->root, id));
   impl->options = impl_->options;
@@ -148,7 +150,9 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   cgroup::Paths paths = TRY(cgroup::container_paths(layout, config.cgroups, name), "linux.cgroupsPath");
   std::vector<Finding> ignored;
   plan::Facts facts = TRY(container::host_facts(config, layout, paths, &ignored));
-  config::ProcessConfig grantable = TRY(container::grantable(process.config, config, ignored));
+  const bool is_sandbox = TRY(sandbox::boot::is_asked_for(config.labels));
+  config::ProcessConfig grantable = process.config;
+  if (!is_sandbox) grantable = TRY(container::grantable(process.config, config, ignored));
   TRY(container::settle(*impl_->options, std::move(ignored)));
   TRY(container::check_sysctls(config));
   TRY(container::plan_rdt_group(config, name));
@@ -156,6 +160,15 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   options.id = name;
   options.console_socket = process.keep_console || !process.console_socket.empty();
   options.extra_files = static_cast<uint32_t>(process.extra_files.size());
+  if (is_sandbox) {
+    const container::SandboxPlan sandbox =
+        TRY(container::plan_sandbox(name, config, grantable, process.extra_files.size()));
+    options.extra_files = sandbox.extra_files;
+    options.open_program = true;
+    facts.seccomp.reset();
+    plan::Built built = TRY(plan::build_create(sandbox.jail.config, sandbox.jail.process, facts, options));
+    return PlanText{plan::to_text(built.plan), plan::to_json(built.plan)};
+  }
   plan::Built built = TRY(plan::build_create(config, grantable, facts, options));
   return PlanText{plan::to_text(built.plan), plan::to_json(built.plan)};
 }

@@ -249,7 +249,8 @@ Result<Launched> launch(Launch launch, const Handler& handler) {
   auto [ours, theirs] = TRY(sys::packet_pair(), "making the socket to init");
 
   // Everything that init receives by number lies above what the program will find from 3 on.
-  const int lowest = 3 + static_cast<int>(launch.extra_files.size());
+  const int report = launch.built.program != plan::kNoSlot ? 1 : 0;
+  const int lowest = static_cast<int>(plan::kFirstExtraFile + launch.extra_files.size()) + report;
   header.lowest_fd = lowest;
   std::vector<FileDescriptor> placed;
   auto place = [&](int fd) -> Result<int> {

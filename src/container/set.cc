@@ -56,10 +56,10 @@ Result<void> change_config(Container::Impl& container, const std::function<void(
   const container::RdtChange rdt = TRY(container::RdtChange::make(*container.state, state.config.intel_rdt));
   base::ScopeExit undo_rdt([&] { rdt.undo(); });
   cgroup::Manager cgroups = container.cgroups();
-  TRY(cgroups.set(wanted, before));
+  TRY(cgroups.set(container.host_resources(wanted), container.host_resources(before)));
   discard.dismiss();
   if (Result<void> committed = container.directory.commit_state(); !committed) {
-    (void)cgroups.set(before, wanted);
+    (void)cgroups.set(container.host_resources(before), container.host_resources(wanted));
     return committed;
   }
   undo_rdt.dismiss();

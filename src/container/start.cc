@@ -19,6 +19,7 @@
 #include "container/launcher.h"
 #include "container/net_devices.h"
 #include "container/process_impl.h"
+#include "container/sandbox.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -50,7 +51,9 @@ class Start {
     cgroup::Paths paths = manager_->paths();
     std::vector<Finding> ignored;
     plan::Facts facts = TRY(host_facts(config_, layout_, paths, &ignored));
-    config::ProcessConfig process = TRY(grantable(process_.config, config_, ignored));
+    // What the host can grant means nothing to the guest.
+    config::ProcessConfig process = process_.config;
+    if (!container_.is_sandbox()) process = TRY(grantable(process_.config, config_, ignored));
     TRY(settle(*container_.options, std::move(ignored)));
     plan::StartOptions options;
     options.id = container_.id();
@@ -59,7 +62,14 @@ class Start {
     options.extra_files = static_cast<uint32_t>(process_.extra_files.size());
     TRY(check_sysctls(config_));
     rdt_ = TRY(plan_rdt_group(config_, container_.id()));
-    plan::Built built = TRY(plan::build_create(config_, process, facts, options));
+    if (container_.is_sandbox()) {
+      sandbox_ = TRY(plan_sandbox(container_.id(), config_, process, process_.extra_files.size()));
+      sandbox_files_ = TRY(open_sandbox(*container_.options, *sandbox_, container_.directory, process_.extra_files));
+      options.extra_files = sandbox_->extra_files;
+      options.open_program = true;
+    }
+    const config::Config& planned = sandbox_ ? sandbox_->jail.config : config_;
+    plan::Built built = TRY(plan::build_create(planned, sandbox_ ? sandbox_->jail.process : process, facts, options));
     Result<void> started = launch_with(built);
     if (!started) {
       // Nothing of it stays: what was made is removed in the opposite order.
@@ -92,8 +102,10 @@ class Start {
     HookOutput hook_output;
     if (built.hook_output_first != plan::kNoSlot) hook_output = TRY(HookOutput::open(config_));
 
-    Launch request = {built, process_.stdio, process_.extra_files, {}, birth.into_cgroup.get(), wait_};
+    const std::vector<int>& extra_files = sandbox_ ? sandbox_files_.extra_files : process_.extra_files;
+    Launch request = {built, process_.stdio, extra_files, {}, birth.into_cgroup.get(), wait_};
     request.slots = {{built.console_socket, console.theirs.get()},
+                     {built.program, sandbox_files_.program.get()},
                      {built.fifo, fifo.get()},
                      {built.listener_socket, listener_.socket.get()}};
     if (hook_output.out) request.slots.emplace_back(built.hook_output_first, hook_output.out.get());
@@ -108,14 +120,15 @@ class Start {
       // Init is making namespaces now, which takes about as long.
       if (!born_in_cgroup) TRY(container_.directory.write_journal(journal));
       TRY(manager_->create(cgroup::Part::kV1), "creating the cgroup");
-      TRY(manager_->apply(config_.cgroups.resources), "setting the cgroup's limits");
+      TRY(manager_->apply(container_.host_resources(config_.cgroups.resources)), "setting the cgroup's limits");
       join = TRY(manager_->open_join({}, cgroup::Part::kV1), "opening the cgroup");
       if (rdt_) TRY(enter_rdt_group(pid));
       std::ranges::move(manager_->take_ignored(), std::back_inserter(ignored));
       return settle(*container_.options, std::move(ignored));
     };
     handler.user_maps = [&](pid_t pid) {
-      return write_id_maps(pid, config_.uid_mappings, config_.gid_mappings,
+      const config::Config& maps = sandbox_ ? sandbox_->jail.config : config_;
+      return write_id_maps(pid, maps.uid_mappings, maps.gid_mappings,
                            {container_.options->newuidmap_path, container_.options->newgidmap_path});
     };
     handler.cgroups = [&]() -> Result<std::vector<int>> {
@@ -193,6 +206,10 @@ class Start {
     state.rootless = config_.rootless_euid;
     state.cgroup_paths = manager_->paths();
     if (rdt_) keep_rdt_group(*rdt_, state);
+    if (sandbox_) {
+      if (!state.cella) state.cella.emplace();
+      state.cella->isolation = "sandbox";
+    }
     for (int type = 0; type < config::kNamespaceTypeCount; ++type) {
       auto kind = static_cast<NamespaceType>(type);
       if (kind == NamespaceType::kTime && !config_.namespaces.contains(kind)) continue;
@@ -222,6 +239,8 @@ class Start {
   cgroup::Layout layout_;
   std::optional<cgroup::Manager> manager_;
   std::optional<rdt::Group> rdt_;
+  std::optional<SandboxPlan> sandbox_;
+  SandboxFiles sandbox_files_;
   std::vector<sys::FileDescriptor> documents_;
   std::optional<config::State> state_;
   SeccompListener listener_;

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "sys/file.h"
 #include "sys/mount.h"
+#include "sys/socket.h"
 
 namespace cella::container {
 namespace {
@@ -21,6 +22,7 @@ constexpr char kState[] = "state.json";
 constexpr char kNewState[] = ".state.json.new";
 constexpr char kJournal[] = "journal";
 constexpr char kFifo[] = "exec.fifo";
+constexpr char kControl[] = "control.sock";
 // In this order: remove() takes the directory's content away by name, and must not get to the record while the
 // namespace is bound.
 constexpr char kNamespace[] = "netns";
@@ -163,6 +165,11 @@ Result<std::string> StateDirectory::read_state() const {
 Result<sys::FileDescriptor> StateDirectory::make_fifo() {
   if (::mkfifoat(fd_.get(), kFifo, 0600) < 0) return base::fail_errno(errno, "creating {}", kFifo);
   return TRY(sys::open_at(fd_.get(), kFifo, O_RDWR | O_NOFOLLOW), "opening {}", kFifo);
+}
+
+Result<sys::FileDescriptor> StateDirectory::make_control_socket() {
+  // Through the directory's descriptor: a path may be longer than an address.
+  return TRY(sys::listen_unix(fmt::format("/proc/self/fd/{}/{}", fd_.get(), kControl)), "creating {}", kControl);
 }
 
 Result<sys::FileDescriptor> StateDirectory::open_fifo() const {

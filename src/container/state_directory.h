@@ -4,6 +4,7 @@
 //   journal      until then: what is being created, written before it is, so that a kill at any instant leaves nothing
 //                that cannot be found and removed
 //   exec.fifo    there while init waits for start; the name and the protocol are runc's
+//   control.sock of a sandboxed container: its kernel's control server
 //   netns        with network devices of the host's in it: the container's network namespace, bound here so that it and
 //                they outlive the container's processes
 //   netns.json   which devices those are, and what they have to be again; written before the first is moved
@@ -54,6 +55,8 @@ class StateDirectory {
   // kContainerNotExists when there is none.
   Result<std::string> read_state() const;
 
+  // A listening stream socket "control.sock" that its owner may connect to.
+  Result<sys::FileDescriptor> make_control_socket();
   // Both ends in one descriptor, for init.
   Result<sys::FileDescriptor> make_fifo();
   // For reading, at once; empty when there is none.

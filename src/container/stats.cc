@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "cgroup/text.h"
 #include "container/container_impl.h"
+#include "container/control.h"
 #include "container/intel_rdt.h"
 #include "json/schema.h"
 #include "sys/file.h"
@@ -236,6 +237,7 @@ std::span<const Field<Stats>> fields_of(Type<Stats>) {
       field<&Stats::cgroup_stats, &CgroupStats::blkio_stats>("blkio"),
       field<&Stats::cgroup_stats, &CgroupStats::hugetlb_stats>("hugetlb").always(),
       field<&Stats::intel_rdt_stats>("intel_rdt"),
+      field<&Stats::sandbox>("sandbox"),
       field_as<NullWhenEmpty<NetworkInterface>, &Stats::interfaces>("network_interfaces").always(),
   };
   return kFields;
@@ -254,6 +256,16 @@ Result<Stats> Container::stats() const {
   stats.cgroup_stats = TRY(cgroups.stats(), "reading the statistics of container {}", id());
   if (std::optional<rdt::Group> group = container::rdt_group(*impl_->state)) {
     stats.intel_rdt_stats = TRY(group->stats(), "reading the statistics of container {}", id());
+  }
+  // What the guest's kernel counts is what its programs are; the host's has their helpers among them.
+  if (is_sandbox() && TRY(status()) == Status::kRunning) {
+    const std::string answer = TRY(container::call_control(*impl_, sandbox::boot::kApplicationEvent),
+                                   "reading the statistics of container {}", id());
+    stats.sandbox = TRY(sandbox::boot::result_of<sandbox::Event>(answer))
+    .data;
+    stats.cgroup_stats.pids_stats.current = stats.sandbox->processes;
+    const std::optional<int64_t> limit = impl_->config.cgroups.resources.pids_limit;
+    stats.cgroup_stats.pids_stats.limit = limit && *limit > 0 ? static_cast<uint64_t>(*limit) : 0;
   }
   for (const config::Network& network : impl_->config.networks) {
     if (network.type == "veth") stats.interfaces.push_back(TRY(interface_stats(network.host_interface_name)));

@@ -155,5 +155,6 @@ long do_close_descriptors(Context& c, const Step& s);
 long do_place_descriptors(Context& c, const Step& s);
 long do_refuse(Context& c, const Step& s);
 long do_execute(Context& c, const Step& s);
+long do_execute_open(Context& c, const Step& s);
 
 }  // namespace cella::init

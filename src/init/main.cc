@@ -90,6 +90,7 @@ constexpr Entry kEntries[] = {
     {Op::kPlaceDescriptors, do_place_descriptors},
     {Op::kRefuse, do_refuse},
     {Op::kExecute, do_execute},
+    {Op::kExecuteOpen, do_execute_open},
 };
 constexpr int kLaunchers = 7;
 static_assert(sizeof kEntries / sizeof kEntries[0] + kLaunchers == static_cast<size_t>(Op::kCount));

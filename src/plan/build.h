@@ -27,10 +27,11 @@ struct Built {
   uint32_t listener_socket = kNoSlot;   // connected to seccomp.listenerPath
   uint32_t listener_message = kNoSlot;  // received at SyncPoint::kReady: the document that goes with the listener
   uint32_t extra_first = kNoSlot;
-  bool ready_waits = true;   // SyncPoint::kReady wants an answer
-  uint64_t clone_flags = 0;  // of the launcher's clone
-  bool forks = false;        // the process is a child of init's: its pid comes with SyncPoint::kForked
-  bool user_maps = false;    // SyncPoint::kUserMaps will come
+  uint32_t program = kNoSlot;  // with StartOptions::open_program
+  bool ready_waits = true;     // SyncPoint::kReady wants an answer
+  uint64_t clone_flags = 0;    // of the launcher's clone
+  bool forks = false;          // the process is a child of init's: its pid comes with SyncPoint::kForked
+  bool user_maps = false;      // SyncPoint::kUserMaps will come
 };
 
 // kUnsupported where the Config asks for something that the facts say is not there.

@@ -254,7 +254,7 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
   add_root(b);
   if (b.has(NamespaceType::kMount)) {
     add_mounts(b);
-    add_devices(b);
+    if (!options.open_program) add_devices(b);
   }
   add_hooks(b, hooks.create_container, "createContainer", b.built.hook_state_first);
   if (b.process.cwd != "/") {

@@ -41,6 +41,10 @@ struct StartOptions {
   bool wait_for_start = true;   // create: wait on the fifo; run: go on at once
   bool console_socket = false;  // there is one to send the master to
   uint32_t extra_files = 0;
+  // The program is an open file that goes into the slot Built::program, not a path inside the root: nothing is looked
+  // for in $PATH or /etc/passwd, and no devices are made. It inherits the way to report errors, see plan/layout.h,
+  // "Reports".
+  bool open_program = false;
 };
 
 }  // namespace cella::plan

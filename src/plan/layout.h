@@ -44,6 +44,7 @@ struct Range {
 // more than 1024 descriptors.
 inline constexpr uint32_t kMaxSlots = 512;
 inline constexpr uint32_t kNoSlot = ~0u;
+inline constexpr uint32_t kFirstExtraFile = 3;  // the program's descriptors after its standard streams
 inline constexpr uint32_t kMagic = 0x616c6c65;
 
 struct Header {
@@ -81,6 +82,11 @@ struct LauncherMessage {
   uint32_t fd_count;         // as SCM_RIGHTS, in slot order
   uint64_t ignored_signals;  // bit N - 1: the launcher ignores signal N, so init does, and the program must not
 };
+
+// Reports. An open program (kExecuteOpen) finds behind its extra files the descriptor that init would have told of an
+// error by: the fifo after start, else the sync socket. It writes an InitMessage of kind kError with a step that no
+// plan has (kNoStep), or nothing, and closes it: only then does whoever waits take the program for begun.
+inline constexpr uint32_t kNoStep = ~0u;
 
 // After start an error goes through the fifo instead: the fill, the "0" that runc's start expects, this record.
 inline constexpr uint32_t kFifoFill = 4096;

@@ -114,4 +114,7 @@
     "[, {count} from {first} on]")                                                                                   \
   X(kPlaceDescriptors, "place-descriptors", "first:f count:n", "pass {count} descriptors, {first} on, as 3 and up")  \
   X(kRefuse, "refuse", "reason:s", "fail: {reason}")                                                                 \
-  X(kExecute, "execute", "args:l env:l", "execute {args}[ in the environment {env}]")
+  X(kExecute, "execute", "args:l env:l", "execute {args}[ in the environment {env}]")                                \
+  X(kExecuteOpen, "execute-open", "program:f report:n args:l env:l",                                                 \
+    "execute the open program {program} as {args}[ in the environment {env}]; it tells on descriptor {report} "      \
+    "whether it can begin")

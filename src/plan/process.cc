@@ -207,7 +207,7 @@ Result<void> add_process(Builder& b) {
   if (b.facts.privileged || b.has(config::NamespaceType::kUser)) {
     b.writer.step(Op::kBoundingSet, {process.capabilities->bounding}, "limiting the capability bounding set");
   }
-  if (process.args.empty()) return {};
+  if (process.args.empty() || b.options.open_program) return {};
   b.writer.step(Op::kFindProgram,
                 {b.writer.string(process.args[0]), b.writer.string(search_path(process)), b.writer.string(process.cwd)},
                 fmt::format("exec: \"{}\"", process.args[0]));
@@ -220,12 +220,16 @@ Result<void> add_execution(Builder& b) {
   const config::ProcessConfig& process = b.process;
   Writer& w = b.writer;
   TRY(add_labels(b));
+  // In one row with the extra files, which are kept.
+  if (b.options.open_program) b.built.program = w.slot();
   if (b.options.extra_files > 0) b.built.extra_first = w.slot(b.options.extra_files);
+  const uint32_t kept_first = b.options.open_program ? b.built.program : b.built.extra_first;
+  const uint32_t kept_count = b.options.extra_files + (b.options.open_program ? 1 : 0);
   // Before any path of the process is looked up: "/proc/self/fd/N" must lead nowhere (CVE-2024-21626).
   const bool hooks = b.options.init && !b.config.hooks.start_container.empty();
   const uint32_t hook_state = hooks ? b.built.hook_state_first + 1 : kNoSlot;
-  w.step(Op::kCloseDescriptors, {b.built.listener_socket, b.built.listener_message, hook_state, b.built.extra_first,
-                                 b.options.extra_files, hooks ? b.built.hook_output_first : kNoSlot});
+  w.step(Op::kCloseDescriptors, {b.built.listener_socket, b.built.listener_message, hook_state, kept_first, kept_count,
+                                 hooks ? b.built.hook_output_first : kNoSlot});
   if (!b.config.keep_original_groups) {
     w.step(Op::kGroups,
            {w.blob(bytes_of(process.additional_gids.data(), process.additional_gids.size() * sizeof(uint32_t)))},
@@ -265,6 +269,12 @@ Result<void> add_execution(Builder& b) {
   } else {
     add_seccomp();
     add_capabilities();
+  }
+  if (b.options.open_program) {
+    w.step(Op::kExecuteOpen,
+           {b.built.program, kFirstExtraFile + b.options.extra_files, w.list(process.args), w.list(process.env)},
+           fmt::format("exec {}", process.args[0]));
+    return {};
   }
   w.step(Op::kExecute, {w.list(process.args), w.list(process.env)}, fmt::format("exec {}", process.args[0]));
   return {};

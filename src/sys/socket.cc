@@ -62,6 +62,20 @@ SysResult<FileDescriptor> connect_unix(const std::string& path) {
   return socket;
 }
 
+SysResult<FileDescriptor> listen_unix(const std::string& path) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return std::unexpected(Errno{ENAMETOOLONG});
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) return last_error();
+  // Bound with the mode of the socket's own inode, unix(7): nobody may connect in between.
+  if (::fchmod(socket.get(), 0600) < 0) return last_error();
+  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) return last_error();
+  if (::listen(socket.get(), 16) < 0) return last_error();
+  return socket;
+}
+
 SysResult<void> send_message(int socket, std::string_view bytes, std::span<const int> fds) {
   if (fds.size() > kMaxDescriptors) return std::unexpected(Errno{E2BIG});
   iovec vector = {const_cast<char*>(bytes.data()), bytes.size()};

@@ -16,6 +16,8 @@ namespace cella::sys {
 SysResult<std::pair<FileDescriptor, FileDescriptor>> packet_pair();
 // Connects a stream socket to a path of any length.
 SysResult<FileDescriptor> connect_unix(const std::string& path);
+// A stream socket that listens at a path which is not there yet; only its owner may connect.
+SysResult<FileDescriptor> listen_unix(const std::string& path);
 // One message with descriptors (at most 64), MSG_NOSIGNAL.
 SysResult<void> send_message(int socket, std::string_view bytes, std::span<const int> fds = {});
 

@@ -274,6 +274,28 @@ TEST_F(Io, PipeKeepsOrderAndEnds) {
   EXPECT_EQ(read(fds[0], buffer, 8), 0);
   close(fds[0]);
 }
+TEST_F(Io, PipeIsOpenedAgainWithoutWaiting) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const std::string again = "/proc/self/fd/" + std::to_string(ends[0]);
+  ASSERT_EQ(write(ends[1], "ab", 2), 2);
+  close(ends[1]);  // no writer is left
+  int reader = open(again.c_str(), O_RDONLY);
+  ASSERT_GE(reader, 0);
+  char c = 0;
+  EXPECT_EQ(read(reader, &c, 1), 1);
+  EXPECT_EQ(c, 'a');
+  int writer = open(again.c_str(), O_WRONLY);
+  ASSERT_GE(writer, 0);
+  EXPECT_EQ(write(writer, "c", 1), 1);
+  close(writer);
+  char rest[4] = {};
+  EXPECT_EQ(read(ends[0], rest, sizeof rest), 2);
+  EXPECT_STREQ(rest, "bc");
+  EXPECT_EQ(read(ends[0], rest, sizeof rest), 0);
+  close(reader);
+  close(ends[0]);
+}
 TEST_F(Io, PipeWithoutReaderKills) {
   int status = in_child([] {
     int fds[2];

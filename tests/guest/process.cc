@@ -214,10 +214,14 @@ TEST(Wait, NohangAndNowait) {
   EXPECT_EQ(errno, ECHILD);
 }
 TEST(Wait, StoppedAndContinued) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
   pid_t child = fork();
   if (child == 0) {
     kill(getpid(), SIGSTOP);
-    _exit(0);
+    // Not before the parent has seen that it goes on.
+    char byte;
+    _exit(read(ends[0], &byte, 1) == 1 ? 0 : 1);
   }
   int status;
   EXPECT_EQ(waitpid(child, &status, WUNTRACED), child);
@@ -226,8 +230,11 @@ TEST(Wait, StoppedAndContinued) {
   kill(child, SIGCONT);
   EXPECT_EQ(waitpid(child, &status, WCONTINUED), child);
   EXPECT_TRUE(WIFCONTINUED(status));
+  EXPECT_EQ(write(ends[1], "", 1), 1);
   EXPECT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status));
+  close(ends[0]);
+  close(ends[1]);
 }
 TEST(Wait, IgnoredChildrenLeaveNothing) {
   EXPECT_CHILD([] {

@@ -83,14 +83,12 @@ def run_in_sandbox(box, family):
     return Run(container.run("--isolation=sandbox", timeout=TIMEOUT))
 
 
-@pytest.mark.parametrize("family, case", cases())
+@pytest.mark.parametrize("family, case", list(cases()))
 def test_case(box, runs, family, case):
     assert case is not None, f"{PROGRAMS}/guest_{family} is not built"
     if family not in runs:
         runs[family] = run_in_sandbox(box, family)
     run = runs[family]
-    if "isolation sandbox is not available" in run.result.stderr:
-        pytest.skip("this build of the runtime has no sandbox")
     assert case in run.verdicts, f"the program ended before it: exit status {run.result.returncode}: {run.result.stderr}"
     verdict, said = run.verdicts[case]
     if verdict == "SKIPPED":

@@ -69,14 +69,14 @@ def unit(suite, preset, name):
     junit = results / "ctest.xml"
     run = subprocess.run(["ctest", "--preset", preset, "--timeout", "300", "--output-junit", str(junit), "-j", str(os.cpu_count())],
                          cwd=REPO, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-                         env={**os.environ, "GTEST_OUTPUT": f"json:{results}/"})
+                         env={**os.environ, "GTEST_OUTPUT": f"xml:{results}/"})
     if run.returncode != 0:
         print(run.stdout, run.stderr)
     verdicts = {case.get("name"): case for case in ElementTree.parse(junit).getroot().iter("testcase")}
     for test in tests:
         case = verdicts.get(test["name"])
         verdict = case.get("status") if case is not None else "missing"
-        report = results / (pathlib.Path(test.get("command", ["none"])[0]).name + ".json")
+        report = results / (pathlib.Path(test.get("command", ["none"])[0]).name + ".xml")
         if not report.exists():
             if verdict == "run":
                 suite.ok()
@@ -86,19 +86,17 @@ def unit(suite, preset, name):
                 suite.fail(f"{name}: {test['name']} ({verdict})")
             continue
         failed = 0
-        for group in json.loads(report.read_text())["testsuites"]:
-            for one in group["testsuite"]:
-                full = f"{name}: {group['name']}.{one['name']}"
-                if one.get("failures"):
-                    failed += 1
-                    suite.fail(full)
-                elif one.get("result") == "SKIPPED":
-                    message = (one.get("skipped") or [{}])[0].get("message", "").strip().splitlines()
-                    suite.skip(full, message[-1] if message else "the test gives no reason")
-                elif one.get("status") == "NOTRUN":
-                    suite.skip(full, "disabled in the source")
-                else:
-                    suite.ok()
+        for one in ElementTree.parse(report).getroot().iter("testcase"):
+            full = f"{name}: {one.get('classname')}.{one.get('name')}"
+            if one.find("failure") is not None:
+                failed += 1
+                suite.fail(full)
+            elif one.get("result") == "skipped":
+                suite.skip(full, one.find("skipped").get("message", "").strip().splitlines()[-1])
+            elif one.get("status") == "notrun":
+                suite.skip(full, "disabled in the source")
+            else:
+                suite.ok()
         if verdict != "run" and not failed:
             suite.fail(f"{name}: {test['name']}: {verdict}")
 

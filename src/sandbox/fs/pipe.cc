@@ -142,8 +142,9 @@ class PipeInode final : public MemoryInode {
  public:
   using MemoryInode::MemoryInode;
   std::shared_ptr<Pipe> pipe = std::make_shared<Pipe>();
-  SysResult<vfs::FilePtr> open(Caller& caller, const vfs::Path& path, int flags) override {
-    return open_fifo(caller, *this, path, flags);
+  // By way of /proc/PID/fd: unlike a fifo it waits for nobody, fifo_open() in Linux' fs/pipe.c.
+  SysResult<vfs::FilePtr> open(Caller&, const vfs::Path& path, int flags) override {
+    return std::make_shared<PipeFile>(path, flags, pipe);
   }
 };
 
@@ -159,7 +160,6 @@ PipeEnds make_pipe(int flags) {
   static const uint64_t kDevice = new_device_number();
   auto inode = std::make_shared<PipeInode>(kDevice, S_IFIFO | 0600, 0, 0);
   vfs::Path path = anonymous_path(inode, fmt::format("pipe:[{}]", inode->attributes()->st_ino));
-  inode->fifo = inode->pipe;
   return {std::make_shared<PipeFile>(path, O_RDONLY | flags, inode->pipe),
           std::make_shared<PipeFile>(path, O_WRONLY | flags, inode->pipe)};
 }

@@ -299,7 +299,9 @@ SysResult<uint64_t> build_stack(Task& task, MemoryManager& memory, const Program
 
 SysResult<task::Image> load(Task& task, Program program) {
   task::Image image;
-  image.name = program.executable.dentry->name.substr(0, 15);
+  // The last part of what was asked for, whatever links led to: a busybox is called by the name of its applet.
+  constexpr size_t kLongestName = 15;
+  image.name = program.path.substr(program.path.rfind('/') + 1, kLongestName);
   vfs::FilePtr file;
   for (int depth = 0;; ++depth) {
     file = TRY(open_executable(task, program.executable));

@@ -43,21 +43,6 @@ SysResult<void> check_change(Task& task, const Path& directory) {
   return vfs::check_access(task.creds, directory, vfs::kMayWrite | vfs::kMayExecute);
 }
 
-// A new file takes the group of a set-group-id directory, and a directory its bit, inode(7).
-SysResult<vfs::NewFile> new_file(Task& task, const Path& directory, const std::string& name, uint32_t mode) {
-  vfs::Attributes parent = TRY(directory.inode().attributes());
-  vfs::NewFile file;
-  file.name = name;
-  file.mode = (mode & S_IFMT) | (mode & 07777 & ~task.fs->umask);
-  file.uid = task.creds.fsuid;
-  file.gid = task.creds.fsgid;
-  if (parent.st_mode & S_ISGID) {
-    file.gid = parent.st_gid;
-    if (S_ISDIR(mode)) file.mode |= S_ISGID;
-  }
-  return file;
-}
-
 bool is_special_name(const std::string& name) {
   return name.empty() || name == "." || name == "..";
 }
@@ -76,7 +61,7 @@ SysResult<vfs::Parent> parent_for_new(Task& task, int fd, uint64_t address) {
 }
 
 SysResult<Path> create(Task& task, const vfs::Parent& parent, uint32_t mode, uint64_t device = 0) {
-  vfs::NewFile file = TRY(new_file(task, parent.directory, parent.name, mode));
+  vfs::NewFile file = TRY(vfs::new_file_in(task, parent.directory, parent.name, mode));
   file.device = device;
   vfs::InodePtr inode = TRY(parent.directory.inode().create(file));
   return Path{parent.directory.mount, vfs::add_child(parent.directory.dentry, parent.name, std::move(inode))};
@@ -336,7 +321,7 @@ Outcome symlink_at(Task& task, uint64_t target_address, int fd, uint64_t address
   const std::string target = TRY(path_from(task, target_address));
   if (target.empty()) return fail(ENOENT);
   vfs::Parent parent = TRY(parent_for_new(task, fd, address));
-  vfs::NewFile file = TRY(new_file(task, parent.directory, parent.name, S_IFLNK | 0777));
+  vfs::NewFile file = TRY(vfs::new_file_in(task, parent.directory, parent.name, S_IFLNK | 0777));
   vfs::InodePtr inode = TRY(parent.directory.inode().symlink(file, target));
   vfs::add_child(parent.directory.dentry, parent.name, std::move(inode));
   vfs::tell_entry(parent.directory.inode(), IN_CREATE, parent.name, false);

@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "sandbox/fs/special.h"
+#include "sandbox/net/stack.h"
 #include "sandbox/syscall/handlers.h"
 #include "sandbox/syscall/user_io.h"
 #include "sandbox/vfs/locks.h"
@@ -227,8 +228,12 @@ Outcome sys_ioctl(Task& task, const Arguments& a) {
       file->flags = on ? file->flags | O_NONBLOCK : file->flags & ~O_NONBLOCK;
       return 0;
     }
-    default:
-      return file->ioctl(task, a.word(1), a[2]);
+    default: {
+      Outcome done = file->ioctl(task, a.word(1), a[2]);
+      const bool unknown = !done && done.error().value == ENOTTY;
+      if (!unknown || !file->is_socket() || task.kernel.network == nullptr) return done;
+      return task.kernel.network->interface_ioctl(task, a.word(1), a[2]);
+    }
   }
 }
 

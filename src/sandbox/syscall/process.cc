@@ -13,6 +13,7 @@
 #include "sandbox/core/restart.h"
 #include "sandbox/fs/events.h"
 #include "sandbox/loader/loader.h"
+#include "sandbox/syscall/execute.h"
 #include "sandbox/syscall/handlers.h"
 #include "sandbox/vfs/locks.h"
 #include "sandbox/vfs/permission.h"
@@ -64,30 +65,6 @@ SysResult<void> become_only_thread(Task& task) {
   return group.exiting ? fail(EINTR) : SysResult<void>();
 }
 
-// Set-id programs and file capabilities, execve(2) and capabilities(7).
-SysResult<void> take_credentials(Task& task, const vfs::Path& executable) {
-  vfs::Credentials& who = task.creds;
-  vfs::Attributes attributes = TRY(executable.inode().attributes());
-  const bool honoured = !who.no_new_privileges && !(executable.mount->flags & MS_NOSUID);
-  const uint32_t old_uid = who.euid, old_gid = who.egid;
-  if (honoured && (attributes.st_mode & S_ISUID)) who.euid = attributes.st_uid;
-  if (honoured && (attributes.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP)) who.egid = attributes.st_gid;
-  const bool privileged = who.euid != old_uid || who.egid != old_gid;
-  who.suid = who.fsuid = who.euid;
-  who.sgid = who.fsgid = who.egid;
-  if (privileged) who.ambient = 0;
-  if (who.euid == 0 || who.uid == 0) {
-    who.permitted = who.inheritable | who.bounding;
-    who.effective = who.euid == 0 ? who.permitted : 0;
-  } else {
-    who.permitted = who.ambient;
-    who.effective = who.ambient;
-  }
-  who.keep_capabilities = false;
-  task.dumpable = !privileged;
-  return {};
-}
-
 Outcome clone_with_pidfd(Task& task, task::CloneRequest request) {
   int fd = -1;
   if (request.flags & CLONE_PIDFD) {
@@ -134,6 +111,29 @@ Outcome execute(Task& task, SysResult<vfs::Path> path, const std::string& name, 
 }
 
 }  // namespace
+
+SysResult<void> take_credentials(Task& task, const vfs::Path& executable) {
+  vfs::Credentials& who = task.creds;
+  vfs::Attributes attributes = TRY(executable.inode().attributes());
+  const bool honoured = !who.no_new_privileges && !(executable.mount->flags & MS_NOSUID);
+  const uint32_t old_uid = who.euid, old_gid = who.egid;
+  if (honoured && (attributes.st_mode & S_ISUID)) who.euid = attributes.st_uid;
+  if (honoured && (attributes.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP)) who.egid = attributes.st_gid;
+  const bool privileged = who.euid != old_uid || who.egid != old_gid;
+  who.suid = who.fsuid = who.euid;
+  who.sgid = who.fsgid = who.egid;
+  if (privileged) who.ambient = 0;
+  if (who.euid == 0 || who.uid == 0) {
+    who.permitted = who.inheritable | who.bounding;
+    who.effective = who.euid == 0 ? who.permitted : 0;
+  } else {
+    who.permitted = who.ambient;
+    who.effective = who.ambient;
+  }
+  who.keep_capabilities = false;
+  task.dumpable = !privileged;
+  return {};
+}
 
 Outcome sys_fork(Task& task, const Arguments&) {
   task::CloneRequest request;

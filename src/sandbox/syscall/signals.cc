@@ -122,11 +122,11 @@ Outcome sys_rt_sigtimedwait(Task& task, const Arguments& a) {
     if (info) break;
     // Those that are waited for count as unblocked.
     const SignalSet blocked = task.blocked;
+    task.waited_for = wanted & blocked;
     task.blocked &= ~wanted;
-    task.waited_for = wanted;
     SysResult<void> slept = task.sleep(deadline);
-    task.waited_for = 0;
     task.blocked = blocked;
+    task.waited_for = 0;
     if (!slept && slept.error().value == ETIMEDOUT) return fail(EAGAIN);
     if (!slept && !((task.pending.set() | task.group->pending.set()) & wanted)) return fail(EINTR);
   }

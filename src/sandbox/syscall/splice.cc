@@ -25,13 +25,14 @@ struct End {
   uint64_t offset_address = 0;
 
   bool is_pipe() const { return file->pipe_size().has_value(); }
+  bool is_stream() const { return is_pipe() || file->is_socket(); }
   // What the next take() gives.
   SysResult<size_t> look(Task& task, vfs::IoVector& io) const {
-    if (is_pipe()) return file->peek(task, io);
+    if (is_stream()) return file->peek(task, io);
     return file->read_at(task, io, offset.value_or(file->position()));
   }
   SysResult<void> advance(Task& task, size_t size) {
-    if (is_pipe()) {
+    if (is_stream()) {
       std::vector<char> gone(size);
       vfs::IoVector io(gone.data(), size);
       TRY(file->read(task, io));
@@ -58,7 +59,7 @@ SysResult<End> end_of(Task& task, int fd, uint64_t offset_address) {
 }
 SysResult<void> read_offset(Task& task, End& end) {
   if (end.offset_address == 0) return {};
-  if (end.is_pipe()) return fail(ESPIPE);
+  if (end.is_stream()) return fail(ESPIPE);
   const auto offset = TRY(task.memory().read<int64_t>(end.offset_address));
   if (offset < 0) return fail(EINVAL);
   end.offset = static_cast<uint64_t>(offset);
@@ -83,7 +84,7 @@ Outcome move(Task& task, End& in, End& out, size_t size, bool take, bool nonbloc
     SysResult<size_t> n = move_once(task, in, out, size, take);
     if (n) return *n;
     if (n.error().value != EAGAIN || nonblocking) return std::unexpected(n.error());
-    const bool empty = in.is_pipe() && !(in.file->ready(task) & (POLLIN | POLLHUP));
+    const bool empty = in.is_stream() && !(in.file->ready(task) & (POLLIN | POLLHUP));
     vfs::File& waits_for = empty ? *in.file : *out.file;
     if (waits_for.is_nonblocking() || waits_for.queue() == nullptr) return std::unexpected(n.error());
     TRY(task.sleep_on(*waits_for.queue(), ~0u));

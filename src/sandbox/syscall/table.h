@@ -1,4 +1,4 @@
-// The table of system calls: one line a call, with who serves it and how to show its arguments.
+// The table of system calls: calls.inc has a line for each, with who serves it and how to show its arguments.
 //
 // A handler gets the six arguments as they are, and gives a result or an errno (core/restart.h for calls that a signal
 // has interrupted). What is in no line is ENOSYS, and counted in task::Kernel::unknown_calls.
@@ -6,7 +6,8 @@
 
 #include <array>
 #include <cstdint>
-#include <string>
+#include <span>
+#include <string_view>
 
 #include "sandbox/task/task.h"
 
@@ -32,16 +33,19 @@ enum class Support {
 struct Entry {
   int number;
   const char* name;
+  const char* arguments;  // a letter each, for strace.h
   Handler handler;
-  Support support;
-  const char* note;
+  Support support = Support::kFull;
+  const char* note = "";
   // Of one that is absent: what it is refused with, and a capability without which that is EPERM (-1: none).
   int error = 0;
   int capability = -1;
 };
 
-// Sorted by number.
 const Entry* find(uint64_t number);
+const Entry* find(std::string_view name);
+// Of all calls that are known, by number.
+std::span<const Entry> all();
 
 // Serves the call that the task has stopped at: task::Kernel::Dispatch.
 void dispatch(task::Task& task);

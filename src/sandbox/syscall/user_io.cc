@@ -10,6 +10,11 @@ namespace {
 
 constexpr uint64_t kMost = 0x7ffff000;  // MAX_RW_COUNT
 constexpr size_t kBounce = 64 * 1024;
+constexpr uint64_t kMostMessage = 1 << 20;
+
+uint32_t wanted_events(bool reading) {
+  return (reading ? POLLIN | POLLRDNORM : POLLOUT | POLLWRNORM) | POLLHUP | POLLERR;
+}
 
 }  // namespace
 
@@ -68,13 +73,54 @@ SysResult<size_t> UserIo::once(task::Task& task, bool into_user, Move move) {
 }
 
 template <typename Move>
+SysResult<size_t> UserIo::whole(task::Task& task, bool into_user, Move move) {
+  std::vector<iovec> all;
+  bool copies = false;
+  for (const Piece& piece : pieces_) {
+    auto found = task.memory().segments(piece.address, piece.size, into_user);
+    if (!found && found.error().value != EOPNOTSUPP) return std::unexpected(found.error());
+    uint64_t length = 0;
+    if (found) {
+      for (const iovec& segment : *found) length += segment.iov_len;
+      all.insert(all.end(), found->begin(), found->end());
+    }
+    copies = length < piece.size;
+    if (copies) break;
+  }
+  if (!copies) {
+    vfs::IoVector io(std::move(all));
+    return move(io);
+  }
+  if (!into_user && size_ > kMostMessage) return std::unexpected(Errno{EMSGSIZE});
+  std::vector<char> buffer(std::min(size_, kMostMessage));
+  vfs::IoVector io(buffer.data(), buffer.size());
+  if (into_user) {
+    const size_t n = TRY(move(io));
+    for (size_t piece = 0, at = 0; at < n; ++piece) {
+      const size_t length = std::min<size_t>(pieces_[piece].size, n - at);
+      TRY(task.memory().copy_out(pieces_[piece].address, &buffer[at], length));
+      at += length;
+    }
+    return n;
+  }
+  size_t at = 0;
+  for (const Piece& piece : pieces_) {
+    TRY(task.memory().copy_in(piece.address, &buffer[at], piece.size));
+    at += piece.size;
+  }
+  return move(io);
+}
+
+template <typename Move>
 Outcome UserIo::waiting(task::Task& task, vfs::File& file, bool into_user, Move move) {
   const bool may_wait = !file.is_nonblocking() && file.queue() != nullptr;
+  const bool is_socket = file.is_socket();
+  const bool is_message = is_socket && static_cast<net::Socket&>(file).keeps_messages();
   // A read is content with what there is, if it is no terminal's; a write goes on until all is gone.
   const vfs::File::ReadTiming timing = into_user ? file.read_timing() : vfs::File::ReadTiming{size_};
-  core::Nanoseconds deadline = timing.first == core::kNever ? core::kNever : core::add_time(core::now(), timing.first);
+  core::Nanoseconds deadline = core::add_time(core::now(), std::min(timing.first, file.patience(into_user)));
   for (;;) {
-    SysResult<size_t> n = once(task, into_user, move);
+    SysResult<size_t> n = is_message ? whole(task, into_user, move) : once(task, into_user, move);
     if (n) {
       done_ += *n;
       if (done_ >= timing.least || done_ >= size_ || *n == 0 || !may_wait) return done_;
@@ -82,9 +128,64 @@ Outcome UserIo::waiting(task::Task& task, vfs::File& file, bool into_user, Move 
       continue;
     }
     if (n.error().value != EAGAIN || !may_wait) return done_ > 0 ? Outcome(done_) : std::unexpected(n.error());
-    SysResult<void> slept = task.sleep_on(
-        *file.queue(), (into_user ? POLLIN | POLLRDNORM : POLLOUT | POLLWRNORM) | POLLHUP | POLLERR, deadline);
-    if (!slept && slept.error().value == ETIMEDOUT) return done_;
+    SysResult<void> slept = is_socket ? net::Socket::wait(task, *file.queue(), wanted_events(into_user), deadline)
+                                      : task.sleep_on(*file.queue(), wanted_events(into_user), deadline);
+    if (!slept && slept.error().value == ETIMEDOUT) return done_;  // VTIME of a terminal
+    if (!slept) return done_ > 0 ? Outcome(done_) : std::unexpected(slept.error());
+  }
+}
+
+Outcome UserIo::send(task::Task& task, net::Socket& socket, net::Outgoing& message) {
+  const bool may_wait = !(message.flags & MSG_DONTWAIT) && !socket.is_nonblocking();
+  const core::Nanoseconds deadline = core::add_time(core::now(), socket.patience(false));
+  auto move = [&](vfs::IoVector& io) {
+    message.data = &io;
+    return socket.send(task, message);
+  };
+  for (;;) {
+    SysResult<size_t> n = socket.keeps_messages() ? whole(task, false, move) : once(task, false, move);
+    if (n) {
+      done_ += *n;
+      if (done_ >= size_ || *n == 0 || !may_wait) return done_;
+      continue;
+    }
+    SysResult<void> slept;
+    if (n.error().value != EAGAIN || !may_wait) {
+      slept = std::unexpected(n.error());
+    } else {
+      slept = net::Socket::wait(task, *socket.queue(), wanted_events(false), deadline);
+    }
+    if (slept) continue;
+    if (done_ > 0) return done_;
+    if (slept.error().value == EPIPE && socket.type == SOCK_STREAM && !(message.flags & MSG_NOSIGNAL)) {
+      task.send_signal_to_self(SIGPIPE);
+    }
+    return std::unexpected(slept.error());
+  }
+}
+
+Outcome UserIo::receive(task::Task& task, net::Socket& socket, net::Incoming& message) {
+  const bool may_wait = !(message.flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) && !socket.is_nonblocking();
+  if (!may_wait) message.flags |= MSG_DONTWAIT;
+  const bool all = (message.flags & MSG_WAITALL) && !(message.flags & MSG_PEEK) && !socket.keeps_messages();
+  const core::Nanoseconds deadline = core::add_time(core::now(), socket.patience(true));
+  auto move = [&](vfs::IoVector& io) {
+    message.data = &io;
+    return socket.receive(task, message);
+  };
+  for (;;) {
+    SysResult<size_t> n = socket.keeps_messages() ? whole(task, true, move) : once(task, true, move);
+    if (n) {
+      done_ += *n;
+      if (!all || done_ >= size_ || *n == 0 || !message.rights.empty()) return done_;
+      continue;
+    }
+    SysResult<void> slept;
+    if (n.error().value != EAGAIN || !may_wait) {
+      slept = std::unexpected(n.error());
+    } else {
+      slept = net::Socket::wait(task, *socket.queue(), wanted_events(true), deadline);
+    }
     if (!slept) return done_ > 0 ? Outcome(done_) : std::unexpected(slept.error());
   }
 }

@@ -3,6 +3,7 @@
 
 #include <sys/uio.h>
 
+#include "sandbox/net/socket.h"
 #include "sandbox/syscall/table.h"
 
 namespace cella::sandbox::syscall {
@@ -17,6 +18,9 @@ class UserIo {
   // Reads into them, or writes from them; sleeps where the file would. `offset`: at a place instead.
   Outcome read(task::Task& task, vfs::File& file, std::optional<uint64_t> offset = {});
   Outcome write(task::Task& task, vfs::File& file, std::optional<uint64_t> offset = {});
+  // What sendmsg(2) and recvmsg(2) do; `message.data` is set here.
+  Outcome send(task::Task& task, net::Socket& socket, net::Outgoing& message);
+  Outcome receive(task::Task& task, net::Socket& socket, net::Incoming& message);
 
  private:
   UserIo() = default;
@@ -24,6 +28,9 @@ class UserIo {
   Outcome move_out(task::Task& task, vfs::File& file, std::optional<uint64_t> offset);
   template <typename Move>
   SysResult<size_t> once(task::Task& task, bool into_user, Move move);
+  // The same for a message, which goes at once: EFAULT where a part of the buffers is missing.
+  template <typename Move>
+  SysResult<size_t> whole(task::Task& task, bool into_user, Move move);
   template <typename Move>
   Outcome waiting(task::Task& task, vfs::File& file, bool into_user, Move move);
 

@@ -15,6 +15,10 @@
 #include "sandbox/task/futex.h"
 #include "sandbox/vfs/walk.h"
 
+namespace cella::sandbox::net {
+class Stack;
+}
+
 namespace cella::sandbox::task {
 
 class Clocks;
@@ -30,6 +34,16 @@ inline constexpr char kVersion[] = "#1 SMP";
 struct HostName {
   std::string node = "cella";
   std::string domain = "(none)";
+};
+
+// Sees every system call before and after it is served, with the kernel lock held.
+class CallObserver {
+ public:
+  virtual ~CallObserver() = default;
+  // `call`: the registers that the call was made with.
+  virtual void entered(Task& task, const platform::Registers& call) = 0;
+  // `result`: of the call, or a negative errno, also one of core/restart.h.
+  virtual void left(Task& task, const platform::Registers& call, int64_t result, core::Nanoseconds taken) = 0;
 };
 
 class Kernel {
@@ -52,6 +66,7 @@ class Kernel {
   FutexTable futexes;
   HostName host_name;
   std::shared_ptr<vfs::MountNamespace> mounts;
+  std::shared_ptr<net::Stack> network;  // what sockets are made of, net/stack.h; null: there are none
   // What loader/ maps into every program.
   struct Vdso {
     std::shared_ptr<mm::Mappable> clocks, code;
@@ -63,8 +78,10 @@ class Kernel {
   int cpu_count;
   // cpu.max of cgroup v2 in microseconds; a quota of 0: no limit.
   uint64_t cpu_quota = 0, cpu_period = 100'000;
-  std::map<uint64_t, uint64_t> unknown_calls;  // numbers of system calls that are not served → how often
-  core::Nanoseconds boot_time = core::now();   // CLOCK_MONOTONIC
+  // Numbers of system calls that are not served → how often they were made; from 512 on as 512.
+  std::map<uint64_t, uint64_t> unknown_calls;
+  std::unique_ptr<CallObserver> call_observer;  // none: nobody looks
+  core::Nanoseconds boot_time = core::now();    // CLOCK_MONOTONIC
 
   // Tasks by thread id; ids come one after the other, as with pid_max 4194304.
   std::map<int, Task*> tasks;

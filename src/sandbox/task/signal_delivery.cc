@@ -17,19 +17,19 @@ bool is_kernel(const siginfo_t& info) {
   return info.si_code == SI_KERNEL || info.si_code > 0;
 }
 
-// Process 1 gets only what it has a handler for: from inside, and from the kernel what can be handled (a terminal's
-// SIGINT). From outside of the container (no sender here) it gets everything.
-bool is_lost_on_init(const ThreadGroup& group, const siginfo_t& info) {
-  if (group.id != 1 || group.actions->of(info.si_signo).handler != kDefault) return false;
-  return is_kernel(info) ? !(bit(info.si_signo) & kUnblockable) : info.si_pid != 0;
-}
-
 // SIGCONT and the stop signals take each other back, whatever is blocked or ignored.
 void cancel_contrary(ThreadGroup& group, int signal) {
   const SignalSet contrary = signal == SIGCONT ? kStops : bit(signal) & kStops ? bit(SIGCONT) : 0;
   if (contrary == 0) return;
   group.pending.remove(contrary);
   for (Task* task : group.tasks) task->pending.remove(contrary);
+}
+
+// Process 1 gets only what it has a handler for or waits for, pid_namespaces(7); from the kernel (a terminal's SIGINT)
+// and from outside of the container (pid 0) SIGKILL and SIGSTOP too.
+bool is_lost_on_init(const ThreadGroup& group, const siginfo_t& info) {
+  if (group.id != 1 || group.actions->of(info.si_signo).handler != kDefault) return false;
+  return (!is_kernel(info) && info.si_pid != 0) || !(bit(info.si_signo) & kUnblockable);
 }
 
 void go_on(ThreadGroup& group) {
@@ -59,10 +59,9 @@ bool ThreadGroup::send(const siginfo_t& info) {
     go_on(*this);
     for (Task* task : tasks) task->interrupt();
   }
-  bool blocked_somewhere = false;
-  for (Task* task : tasks) blocked_somewhere |= ((task->blocked | task->waited_for) & bit(signal)) != 0;
-  if (!blocked_somewhere && is_lost_on_init(*this, info)) return false;
-  if (actions->ignores(signal) && !blocked_somewhere) return false;
+  bool is_kept = false;
+  for (Task* task : tasks) is_kept |= task->keeps(signal);
+  if (!is_kept && (is_lost_on_init(*this, info) || actions->ignores(signal))) return false;
   if (!pending.add(info)) return false;
   kernel.signal_events.notify(POLLIN);
   // To one who takes it now; else all look at it when they unblock it.
@@ -91,10 +90,7 @@ bool Task::send(const siginfo_t& info) {
   if (signal == 0) return false;
   cancel_contrary(*group, signal);
   if (signal == SIGCONT || signal == SIGKILL) go_on(*group);
-  if (!((blocked | waited_for) & bit(signal))) {
-    if (is_lost_on_init(*group, info)) return false;
-    if (group->actions->ignores(signal)) return false;
-  }
+  if (!keeps(signal) && (is_lost_on_init(*group, info) || group->actions->ignores(signal))) return false;
   if (!pending.add(info)) return false;
   kernel.signal_events.notify(POLLIN);
   if (blocked & bit(signal)) wake();

@@ -66,8 +66,10 @@ class Task final : public vfs::Caller {
 
   // --- signals
   SignalSet blocked = 0;
+  // Those of sigtimedwait(2) while it sleeps: unblocked to be woken, and as little thrown away as blocked ones.
+  SignalSet waited_for = 0;
+  bool keeps(int signal) const { return ((blocked | waited_for) & bit(signal)) != 0; }
   std::optional<SignalSet> saved_mask;  // of sigsuspend(2), pselect(2) …: back when the handler has its frame
-  SignalSet waited_for = 0;             // in sigtimedwait(2): not blocked, and not to be thrown away either
   SignalQueue pending;
   uint64_t alternate_stack = 0, alternate_stack_size = 0;
   int alternate_stack_flags = SS_DISABLE;

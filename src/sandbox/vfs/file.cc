@@ -93,10 +93,15 @@ SysResult<FilePtr> FdTable::get_for_io(int fd) const {
   return file;
 }
 
-SysResult<int> FdTable::add(FilePtr file, bool close_on_exec, uint64_t limit, int lowest) {
+SysResult<int> FdTable::find_free(uint64_t limit, int lowest) const {
   auto at = static_cast<size_t>(lowest);
   while (at < slots_.size() && slots_[at].file != nullptr) ++at;
   if (at >= limit) return fail(EMFILE);
+  return static_cast<int>(at);
+}
+
+SysResult<int> FdTable::add(FilePtr file, bool close_on_exec, uint64_t limit, int lowest) {
+  const auto at = static_cast<size_t>(TRY(find_free(limit, lowest)));
   if (at >= slots_.size()) slots_.resize(at + 1);
   slots_[at] = {std::move(file), close_on_exec};
   return static_cast<int>(at);

@@ -87,14 +87,18 @@ class File : public std::enable_shared_from_this<File> {
   }
   // fstat(2); of the inode, when nothing else is said.
   virtual SysResult<Attributes> attributes() { return path.inode().attributes(); }
-  // Pipes, fcntl(2) F_GETPIPE_SZ and F_SETPIPE_SZ: what it holds at most; EBADF: it is none. And what can be read now,
-  // left where it is, for splice(2) and tee(2).
+  // Pipes, and what streams share with them: fcntl(2) F_GETPIPE_SZ and F_SETPIPE_SZ: what it holds at most; EBADF: it
+  // is none. And what can be read now, left where it is, for splice(2) and tee(2).
   virtual SysResult<uint64_t> pipe_size() { return std::unexpected(Errno{EBADF}); }
   virtual SysResult<uint64_t> set_pipe_size(Caller&, uint64_t) { return std::unexpected(Errno{EBADF}); }
   virtual SysResult<size_t> peek(Caller&, IoVector&) { return std::unexpected(Errno{EINVAL}); }
   // F_GET_SEALS and F_ADD_SEALS; EINVAL: it cannot be sealed.
   virtual SysResult<uint32_t> seals() { return std::unexpected(Errno{EINVAL}); }
   virtual SysResult<void> add_seals(uint32_t) { return std::unexpected(Errno{EINVAL}); }
+  // Is it a net::Socket?
+  virtual bool is_socket() const { return false; }
+  // How long a read or a write that has to wait does so: SO_RCVTIMEO and SO_SNDTIMEO of socket(7).
+  virtual core::Nanoseconds patience(bool /*reading*/) const { return core::kNever; }
   // Called when a descriptor of it is closed, which may not be the last: see close_descriptor() in locks.h.
   virtual void on_close(Caller&) {}
   // What /proc/PID/fdinfo shows besides position and flags.
@@ -142,6 +146,7 @@ class FdTable {
   // Not for O_PATH descriptors.
   SysResult<FilePtr> get_for_io(int fd) const;
   // The lowest free number from `lowest` on; EMFILE at `limit`.
+  SysResult<int> find_free(uint64_t limit, int lowest = 0) const;
   SysResult<int> add(FilePtr file, bool close_on_exec, uint64_t limit, int lowest = 0);
   // At `fd`, whatever was there; gives that back.
   SysResult<FilePtr> put(int fd, FilePtr file, bool close_on_exec, uint64_t limit);

@@ -27,6 +27,20 @@ SysResult<void> check_access(const Credentials& who, const Path& path, int wante
   return check_access(who, file, wanted);
 }
 
+SysResult<NewFile> new_file_in(const Caller& caller, const Path& directory, const std::string& name, uint32_t mode) {
+  Attributes parent = TRY(directory.inode().attributes());
+  NewFile file;
+  file.name = name;
+  file.mode = (mode & S_IFMT) | (mode & 07777 & ~caller.umask());
+  file.uid = caller.credentials().fsuid;
+  file.gid = caller.credentials().fsgid;
+  if (parent.st_mode & S_ISGID) {
+    file.gid = parent.st_gid;
+    if (S_ISDIR(mode)) file.mode |= S_ISGID;
+  }
+  return file;
+}
+
 bool owns(const Credentials& who, const Attributes& file) {
   return who.fsuid == file.st_uid || who.has(CAP_FOWNER);
 }

@@ -13,6 +13,9 @@ SysResult<void> check_access(const Credentials& who, const Attributes& file, int
 SysResult<void> check_access(const Credentials& who, const Path& path, int wanted);
 // May an entry of `directory` for `victim` be removed? The sticky bit.
 SysResult<void> check_delete(const Credentials& who, const Path& directory, const Attributes& victim);
+// What a new entry of `directory` is to be like: the caller's, with the group of a set-group-id directory, and for a
+// directory with its bit; `mode` as far as the umask lets it: inode(7).
+SysResult<NewFile> new_file_in(const Caller& caller, const Path& directory, const std::string& name, uint32_t mode);
 // Owner of the file, or CAP_FOWNER.
 bool owns(const Credentials& who, const Attributes& file);
 

@@ -73,12 +73,25 @@ SysResult<sys::FileDescriptor> DirectBackend::reopen(const Held& held, int flags
   }
   // Devices and the like are this kernel's own; what stands on the host for them is not touched.
   if (!S_ISREG(wanted.st_mode)) return fail(ENXIO);
+  if (is_file_root(held)) return share_root(held, flags);
   auto parent = nodes_.find(held.parent);
-  if (parent == nodes_.end() || held.name.empty()) return fail(ESTALE);
+  if (parent == nodes_.end()) return fail(ESTALE);
   sys::FileDescriptor fd(::openat(parent->second.fd.get(), held.name.c_str(), flags));
   if (!fd) return last_error();
   if (::fstat(fd.get(), &got) < 0) return last_error();
   if (got.st_ino != wanted.st_ino || got.st_dev != wanted.st_dev) return fail(ESTALE);
+  return fd;
+}
+
+// It has no directory to be opened in again. Nobody uses the position, which is shared.
+SysResult<sys::FileDescriptor> DirectBackend::share_root(const Held& held, int flags) {
+  const int had = ::fcntl(held.fd.get(), F_GETFL);
+  if (had < 0) return last_error();
+  if (had & O_PATH) return fail(ENXIO);
+  if ((had & O_ACCMODE) == O_RDONLY && (flags & O_ACCMODE) != O_RDONLY) return fail(EROFS);
+  if ((flags & O_TRUNC) && ::ftruncate(held.fd.get(), 0) < 0) return last_error();
+  sys::FileDescriptor fd(::fcntl(held.fd.get(), F_DUPFD_CLOEXEC, 0));
+  if (!fd) return last_error();
   return fd;
 }
 
@@ -104,6 +117,8 @@ SysResult<void> DirectBackend::set_attributes(Id node, const vfs::AttributeChang
     if (S_ISDIR(now.st_mode)) {
       sys::FileDescriptor directory = TRY(reopen(*held, O_RDONLY));
       TRY(done(::fchmod(directory.get(), *change.mode)));
+    } else if (is_file_root(*held)) {
+      TRY(done(::fchmod(fd, *change.mode)));
     } else if (!S_ISLNK(now.st_mode)) {
       auto parent = nodes_.find(held->parent);
       if (parent == nodes_.end()) return fail(ESTALE);
@@ -115,6 +130,8 @@ SysResult<void> DirectBackend::set_attributes(Id node, const vfs::AttributeChang
     const timespec times[2] = {change.atime.value_or(kKeep), change.mtime.value_or(kKeep)};
     if (S_ISDIR(now.st_mode)) {
       TRY(done(::utimensat(fd, ".", times, AT_SYMLINK_NOFOLLOW)));
+    } else if (is_file_root(*held)) {
+      TRY(done(::futimens(fd, times)));
     } else {
       auto parent = nodes_.find(held->parent);
       if (parent == nodes_.end()) return fail(ESTALE);

@@ -10,7 +10,8 @@ namespace cella::sandbox::fs {
 
 class DirectBackend final : public FileBackend {
  public:
-  // `root`: a directory, or a file that alone makes the tree; opened with O_PATH.
+  // `root`: a directory opened with O_PATH, or a file that alone makes the tree: a regular one opened for what may be
+  // done with it, for reading at least, another one with O_PATH.
   explicit DirectBackend(sys::FileDescriptor root);
 
   SysResult<Node> lookup(Id directory, const std::string& name) override;
@@ -42,6 +43,9 @@ class DirectBackend final : public FileBackend {
   SysResult<Node> adopt(Id directory, const std::string& name);
   // The node opened again for what O_PATH cannot do, by its name, and checked to be the same.
   SysResult<sys::FileDescriptor> reopen(const Held& held, int flags);
+  // Is it the root, and no directory? Its name is not known.
+  static bool is_file_root(const Held& held) { return held.name.empty(); }
+  SysResult<sys::FileDescriptor> share_root(const Held& held, int flags);
 
   std::map<Id, Held> nodes_;
   Id last_ = 0;

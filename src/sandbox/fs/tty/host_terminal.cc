@@ -1,13 +1,10 @@
 #include "sandbox/fs/tty/host_terminal.h"
 
 #include <asm/termbits.h>
-#include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 
 #include "base/result.h"
@@ -19,16 +16,6 @@ namespace {
 
 std::unexpected<Errno> last_error() {
   return std::unexpected(Errno{errno});
-}
-
-// Where the handler of SIGWINCH says that it came: a process has one controlling terminal.
-std::atomic<int> window_event = -1;
-
-void on_window_signal(int) {
-  const int saved = errno;
-  const uint64_t one = 1;
-  (void)!::write(window_event.load(), &one, sizeof one);
-  errno = saved;
 }
 
 // A terminal without devpts has this node alone.
@@ -75,33 +62,12 @@ SysResult<std::shared_ptr<HostTerminal>> HostTerminal::make(task::Kernel& kernel
   if (::ioctl(terminal->fd_.get(), TIOCGWINSZ, &terminal->window_) < 0) return last_error();
   terminal->ready_.add(terminal->on_ready_, ~0u);
   TRY(poller.add(terminal->fd_.get(), terminal->ready_));
-  pid_t session = 0;
-  if (::ioctl(terminal->fd_.get(), TIOCGSID, &session) == 0 && session == ::getsid(0)) TRY(terminal->watch_window());
   terminal->read_in();
   return terminal;
 }
 
-SysResult<void> HostTerminal::watch_window() {
-  window_event_ = sys::FileDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!window_event_) return last_error();
-  window_ready_.add(on_window_, POLLIN);
-  TRY(poller_.add(window_event_.get(), window_ready_));
-  window_event.store(window_event_.get());
-  struct sigaction action = {};
-  action.sa_handler = on_window_signal;
-  action.sa_flags = SA_RESTART;
-  if (::sigaction(SIGWINCH, &action, nullptr) < 0) return last_error();
-  // It may have changed before anybody listened.
-  window_changed();
-  return {};
-}
-
 HostTerminal::~HostTerminal() {
   poller_.remove(fd_.get());
-  if (!window_event_) return;
-  ::signal(SIGWINCH, SIG_DFL);
-  window_event.store(-1);
-  poller_.remove(window_event_.get());
 }
 
 void HostTerminal::set_window(const winsize& size) {
@@ -110,8 +76,6 @@ void HostTerminal::set_window(const winsize& size) {
 }
 
 void HostTerminal::window_changed() {
-  uint64_t times;
-  if (window_event_) (void)!::read(window_event_.get(), &times, sizeof times);
   winsize size = {};
   if (::ioctl(fd_.get(), TIOCGWINSZ, &size) == 0) Tty::set_window(size);
 }

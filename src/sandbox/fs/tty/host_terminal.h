@@ -4,8 +4,9 @@
 // to the foreground process group, is this kernel's: docs/decisions/0017-the-containers-terminal.md. Of what the guest
 // asks for only the window's size reaches the host.
 //
-// What it needs of the host: fcntl F_SETFL, read, write, poll, and the ioctls TCGETS2, TCSETS2, TIOCGWINSZ, TIOCSWINSZ
-// and TIOCGSID on the descriptor; eventfd2 and rt_sigaction once, for SIGWINCH. SIGHUP is the caller's: ignored.
+// What it needs of the host: fcntl F_SETFL, read, write, poll, and on its descriptor the ioctls TIOCGWINSZ and
+// TIOCSWINSZ, and to be made TCGETS2 and TCSETS2. Signals are the caller's: SIGWINCH, which is window_changed() here,
+// and SIGHUP, which says nothing that is not seen here.
 #pragma once
 
 #include "sandbox/fs/host/host_fd.h"
@@ -25,8 +26,7 @@ class HostTerminal final : public Tty {
   SysResult<void> drain(vfs::Caller& caller) override;
   SysResult<void> check_open() const override;
 
-  // The host's window may have another size. Called by itself when this is the process' controlling terminal; of
-  // another one nobody else tells it.
+  // The host's window may have another size.
   void window_changed();
   // Before the process ends: what the guest has written goes to the host, for at most `patience`.
   void flush(core::Nanoseconds patience);
@@ -34,17 +34,14 @@ class HostTerminal final : public Tty {
  private:
   class Listener final : public core::Waiter {
    public:
-    using Action = void (HostTerminal::*)();
-    Listener(HostTerminal& owner, Action action) : owner_(owner), action_(action) {}
-    void on_event(uint32_t) override { (owner_.*action_)(); }
+    explicit Listener(HostTerminal& owner) : owner_(owner) {}
+    void on_event(uint32_t) override { owner_.on_ready(); }
 
    private:
     HostTerminal& owner_;
-    Action action_;
   };
 
   HostTerminal(task::Kernel& kernel, HostPoller& poller, sys::FileDescriptor fd, uint64_t device);
-  SysResult<void> watch_window();
   bool is_connected() const override { return connected_; }
   void on_output() override { write_out(); }
   void on_input_taken() override { read_in(); }
@@ -57,9 +54,9 @@ class HostTerminal final : public Tty {
   void disconnect();
 
   HostPoller& poller_;
-  sys::FileDescriptor fd_, window_event_;
-  core::WaitQueue ready_, window_ready_;
-  Listener on_ready_{*this, &HostTerminal::on_ready}, on_window_{*this, &HostTerminal::window_changed};
+  sys::FileDescriptor fd_;
+  core::WaitQueue ready_;
+  Listener on_ready_{*this};
   bool connected_ = true;
   bool reading_ = false;  // in read_in(), which what it does may call again
 };

@@ -1,0 +1,127 @@
+#include "container/sandbox.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+
+#include <cerrno>
+#include <charconv>
+
+#include "base/result.h"
+#include "container/host_facts.h"
+#include "plan/build.h"
+#include "sandbox/boot/options.h"
+#include "sys/file.h"
+#include "sys/mount.h"
+
+namespace cella::container {
+namespace {
+
+using sandbox::boot::BootRequest;
+using sys::FileDescriptor;
+
+constexpr uint32_t kRequest = plan::kFirstExtraFile;
+constexpr uint32_t kControl = kRequest + 1;
+constexpr uint32_t kRoot = kControl + 1;
+
+// The ids of a map of procfs as they are called in the namespace: user_namespaces(7).
+Result<std::vector<config::IDMap>> own_ids(const char* path) {
+  const std::string text = TRY(sys::read_file(path), "reading {}", path);
+  std::vector<config::IDMap> maps;
+  for (const char *next = text.data(), *end = next + text.size(); next != end;) {
+    int64_t numbers[3] = {};
+    for (int64_t& number : numbers) {
+      while (next != end && *next == ' ') ++next;
+      next = std::from_chars(next, end, number).ptr;
+    }
+    while (next != end && *next++ != '\n') {
+    }
+    maps.push_back({numbers[0], numbers[0], numbers[2]});
+  }
+  return maps;
+}
+
+// A tree of its own, so that what is mounted below is there as far as it was asked for, and nothing can be written that
+// must not be, whoever has the descriptor. An ordinary user cannot have that, and gets the directory as it is.
+Result<FileDescriptor> open_tree(const SandboxPlan::Source& source) {
+  SysResult<FileDescriptor> tree = sys::clone_tree(source.path.c_str(), source.recursive);
+  if (!tree && tree.error().value == EPERM) return TRY(sys::open(source.path.c_str(), O_PATH));
+  if (!tree) return std::unexpected(Error(tree.error()));
+  if (source.read_only) TRY(sys::make_read_only(tree->get(), source.recursive), "making it read-only");
+  return std::move(*tree);
+}
+
+// A regular file cannot be opened again by whoever has nothing but its descriptor.
+Result<FileDescriptor> open_source(const SandboxPlan::Source& source) {
+  FileDescriptor tree = TRY(open_tree(source), "opening {}", source.path);
+  const struct stat status = TRY(sys::stat_at(tree.get(), "", AT_EMPTY_PATH), "opening {}", source.path);
+  if (!S_ISREG(status.st_mode)) return tree;
+  const std::string path = fmt::format("/proc/self/fd/{}", tree.get());
+  if (!source.read_only) {
+    SysResult<FileDescriptor> file = sys::open(path.c_str(), O_RDWR | O_NONBLOCK);
+    if (file) return std::move(*file);
+    // On a read-only filesystem, another user's, or being executed.
+    const int error = file.error().value;
+    if (error != EROFS && error != EACCES && error != EPERM && error != ETXTBSY)
+      return base::fail_errno(error, "opening {}", source.path);
+  }
+  return TRY(sys::open(path.c_str(), O_RDONLY | O_NONBLOCK), "opening {}", source.path);
+}
+
+}  // namespace
+
+Result<SandboxPlan> plan_sandbox(const std::string& id, const config::Config& config,
+                                 const config::ProcessConfig& process, size_t extra_files) {
+  const sandbox::Config options = TRY(sandbox::boot::options_from(config.labels));
+  const config::ProcessConfig full = plan::with_defaults(process, config);
+  TRY(sandbox::boot::check_enforced(config, full));
+  sandbox::boot::JailFacts facts;
+  facts.uids = TRY(own_ids("/proc/self/uid_map"));
+  facts.gids = TRY(own_ids("/proc/self/gid_map"));
+  SandboxPlan plan{sandbox::boot::make_jail(config, full, options, facts),
+                   sandbox::boot::make_request(id, config, full, options),
+                   {},
+                   0};
+  plan.jail.process.args = {"cella", "boot", std::to_string(kRequest)};
+  BootRequest& request = plan.request;
+  request.control = kControl;
+  request.root = kRoot;
+  // Below a read-only root places for mounts are still to be made; with an overlay nothing is.
+  plan.sources.push_back({config.rootfs, true, options.overlay});
+  uint32_t next = kRoot + 1;
+  for (size_t i = 0; i < config.mounts.size(); ++i) {
+    const config::Mount& mount = config.mounts[i];
+    if ((mount.flags & MS_BIND) == 0 || (mount.flags & MS_REMOUNT) != 0) continue;
+    request.mounts[i].descriptor = static_cast<int>(next++);
+    plan.sources.push_back({mount.source, (mount.flags & MS_REC) != 0, (mount.flags & MS_RDONLY) != 0});
+  }
+  for (size_t i = 0; i < extra_files; ++i) request.process.extra_files.push_back(static_cast<int>(next++));
+  plan.extra_files = next - plan::kFirstExtraFile;
+  request.report = static_cast<int>(next);
+  return plan;
+}
+
+Result<SandboxFiles> open_sandbox(const FactoryOptions& options, const SandboxPlan& plan, StateDirectory& directory,
+                                  const std::vector<int>& extra_files) {
+  if (options.sandbox_program.empty()) {
+    return base::fail(ErrorCode::kUnsupported,
+                      "the sandbox needs a program that is the application kernel: "
+                      "FactoryOptions::sandbox_program");
+  }
+  const sandbox::Config config = TRY(sandbox::boot::options_from(plan.request.options));
+  if (config.disable_seccomp && options.on_warning) {
+    options.on_warning({"/annotations/dev.cella.sandbox.disable-seccomp",
+                        "the application kernel runs without its own seccomp filter: for debugging alone"});
+  }
+  SandboxFiles files;
+  files.program = TRY(sys::open(options.sandbox_program.c_str(), O_RDONLY), "opening the application kernel {}",
+                      options.sandbox_program);
+  files.owned.push_back(
+      TRY(sys::memory_file("cella-request", sandbox::boot::to_json(plan.request), true), "writing the request"));
+  files.owned.push_back(TRY(directory.make_control_socket()));
+  for (const SandboxPlan::Source& source : plan.sources) files.owned.push_back(TRY(open_source(source)));
+  for (const FileDescriptor& fd : files.owned) files.extra_files.push_back(fd.get());
+  files.extra_files.insert(files.extra_files.end(), extra_files.begin(), extra_files.end());
+  return files;
+}
+
+}  // namespace cella::container

@@ -1,0 +1,43 @@
+// Containers of the second engine: a container of the namespaces engine, the jail, whose program is the application
+// kernel (sandbox/boot/jail.h); here is what is opened for it, and how the kernel is told.
+#pragma once
+
+#include <vector>
+
+#include <cella/factory.h>
+#include <cella/sandbox.h>
+
+#include "container/state_directory.h"
+#include "sandbox/boot/boot_request.h"
+#include "sandbox/boot/jail.h"
+#include "sys/fd.h"
+
+namespace cella::container {
+
+// The jail of a container, its program included, and what the kernel is told. Nothing has been opened.
+struct SandboxPlan {
+  sandbox::boot::Jail jail;
+  sandbox::boot::BootRequest request;
+  // Of the host's, in the order of the kernel's descriptors after the request and the control socket, which are the
+  // first: the root, what is bound, and then the process's own extra files.
+  struct Source {
+    std::string path;
+    bool recursive = false, read_only = false;
+  };
+  std::vector<Source> sources;
+  uint32_t extra_files = 0;  // all that the kernel is passed
+};
+// kUnsupported, with findings, for what the sandbox does not enforce.
+Result<SandboxPlan> plan_sandbox(const std::string& id, const config::Config& config,
+                                 const config::ProcessConfig& process, size_t extra_files);
+
+// What the plan names, opened.
+struct SandboxFiles {
+  sys::FileDescriptor program;
+  std::vector<sys::FileDescriptor> owned;
+  std::vector<int> extra_files;  // Launch::extra_files; `extra_files` of the process included
+};
+Result<SandboxFiles> open_sandbox(const FactoryOptions& options, const SandboxPlan& plan, StateDirectory& directory,
+                                  const std::vector<int>& extra_files);
+
+}  // namespace cella::container

@@ -1,0 +1,92 @@
+#include "sandbox/boot/boot_request.h"
+
+#include "base/result.h"
+#include "config/config_json.h"
+#include "json/schema.h"
+
+namespace cella::sandbox::boot {
+
+using json::Field;
+using json::field;
+using json::Type;
+
+static std::span<const Field<BootMount>> fields_of(Type<BootMount>) {
+  static constexpr Field<BootMount> kFields[] = {
+      field<&BootMount::destination>("destination").required(),
+      field<&BootMount::type>("type"),
+      field<&BootMount::source>("source"),
+      field<&BootMount::data>("data"),
+      field<&BootMount::flags>("flags"),
+      field<&BootMount::descriptor>("descriptor").always(),
+  };
+  return kFields;
+}
+static std::span<const Field<BootDevice>> fields_of(Type<BootDevice>) {
+  static constexpr Field<BootDevice> kFields[] = {
+      field<&BootDevice::path>("path").required(), field<&BootDevice::mode>("mode"), field<&BootDevice::major>("major"),
+      field<&BootDevice::minor>("minor"),          field<&BootDevice::uid>("uid"),   field<&BootDevice::gid>("gid"),
+  };
+  return kFields;
+}
+std::span<const Field<BootProcess>> fields_of(Type<BootProcess>) {
+  static constexpr Field<BootProcess> kFields[] = {
+      field<&BootProcess::args>("args").required(),
+      field<&BootProcess::env>("env"),
+      field<&BootProcess::cwd>("cwd").required(),
+      field<&BootProcess::uid>("uid"),
+      field<&BootProcess::gid>("gid"),
+      field<&BootProcess::umask>("umask").always(),
+      field<&BootProcess::additional_gids>("additional_gids"),
+      field<&BootProcess::capabilities>("capabilities"),
+      field<&BootProcess::rlimits>("rlimits"),
+      field<&BootProcess::no_new_privileges>("no_new_privileges"),
+      field<&BootProcess::extra_files>("extra_files"),
+  };
+  return kFields;
+}
+static std::span<const Field<BootRequest>> fields_of(Type<BootRequest>) {
+  static constexpr Field<BootRequest> kFields[] = {
+      field<&BootRequest::id>("id").required(),
+      field<&BootRequest::hostname>("hostname"),
+      field<&BootRequest::domainname>("domainname"),
+      field<&BootRequest::root>("root").required(),
+      field<&BootRequest::report>("report").always(),
+      field<&BootRequest::control>("control").always(),
+      field<&BootRequest::wait_for_start>("wait_for_start"),
+      field<&BootRequest::read_only_root>("read_only_root"),
+      field<&BootRequest::mounts>("mounts"),
+      field<&BootRequest::devices>("devices"),
+      field<&BootRequest::masked_paths>("masked_paths"),
+      field<&BootRequest::read_only_paths>("read_only_paths"),
+      field<&BootRequest::process>("process").required(),
+      field<&BootRequest::memory_limit>("memory_limit"),
+      field<&BootRequest::task_limit>("task_limit"),
+      field<&BootRequest::cpu_quota>("cpu_quota"),
+      field<&BootRequest::cpu_period>("cpu_period"),
+      field<&BootRequest::options>("options"),
+  };
+  return kFields;
+}
+
+std::string to_json(const BootRequest& request) {
+  json::Writer writer;
+  json::write(request, writer);
+  return writer.take();
+}
+
+Result<BootRequest> parse_boot_request(std::string_view json_text) {
+  auto invalid = [](std::vector<Finding> findings) {
+    Error error(ErrorCode::kConfigInvalid, "the request to the application kernel is invalid");
+    error.findings = std::move(findings);
+    return std::unexpected(std::move(error));
+  };
+  auto document = json::parse(json_text);
+  if (!document) return invalid(std::move(document).error());
+  BootRequest request;
+  json::Report report;
+  json::read(document->root(), request, report);
+  if (!report.findings.empty()) return invalid(std::move(report.findings));
+  return request;
+}
+
+}  // namespace cella::sandbox::boot

@@ -1,0 +1,64 @@
+// BootRequest: what the application kernel is told about the container that it is to be: JSON in a memory file.
+//
+// Written by container/, which has opened everything that is named; read by the Loader in the new process. The guest
+// never sees it. Descriptors are numbers of the new process.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <cella/config.h>
+#include <cella/sandbox.h>
+
+#include "json/schema.h"
+
+namespace cella::sandbox::boot {
+
+struct BootMount {
+  std::string destination, type, source, data;
+  uint64_t flags = 0;   // MS_*
+  int descriptor = -1;  // of what is bound, with MS_BIND
+};
+struct BootDevice {
+  std::string path;
+  uint32_t mode = 0;  // with its type
+  int64_t major = 0, minor = 0;
+  uint32_t uid = 0, gid = 0;
+};
+struct BootProcess {
+  std::vector<std::string> args, env;
+  std::string cwd = "/";
+  uint32_t uid = 0, gid = 0, umask = 0022;
+  std::vector<uint32_t> additional_gids;
+  config::Capabilities capabilities;
+  std::vector<config::Rlimit> rlimits;
+  bool no_new_privileges = false;
+  std::vector<int> extra_files;  // become 3, 4, …
+};
+struct BootRequest {
+  std::string id;
+  std::string hostname, domainname;
+  int root = -1;                // directory, O_PATH
+  int report = -1;              // plan/layout.h, "Reports"
+  int control = -1;             // a listening unix socket
+  bool wait_for_start = false;  // for application.Start; else it has been waited for already
+  bool read_only_root = false;
+  std::vector<BootMount> mounts;
+  std::vector<BootDevice> devices;
+  std::vector<std::string> masked_paths, read_only_paths;
+  BootProcess process;
+  // What guests are told that they have; 0: what the host has.
+  uint64_t memory_limit = 0, task_limit = 0, cpu_quota = 0, cpu_period = 0;
+  std::vector<std::string> options;  // as options_from() reads them
+};
+
+std::span<const json::Field<BootProcess>> fields_of(json::Type<BootProcess>);
+
+std::string to_json(const BootRequest& request);
+// kConfigInvalid with findings.
+Result<BootRequest> parse_boot_request(std::string_view json_text);
+
+}  // namespace cella::sandbox::boot

@@ -1,0 +1,42 @@
+// Jail: a container of the namespaces engine, whose program is the application kernel. And what the kernel is to know
+// of the container that was asked for. Pure: no system call is made here.
+//
+// The guest may take the kernel over. So the jail has an empty root that cannot be written to, namespaces of its own, a
+// network only as far as the network mode needs it, and no capabilities but those without which the host's files cannot
+// be had.
+#pragma once
+
+#include <vector>
+
+#include <cella/config.h>
+#include <cella/sandbox.h>
+
+#include "sandbox/boot/boot_request.h"
+
+namespace cella::sandbox::boot {
+
+// What the host says, for a container without a user namespace of its own: the ids that the caller has, as they are
+// called where it is.
+struct JailFacts {
+  std::vector<config::IDMap> uids, gids;
+};
+
+struct Jail {
+  config::Config config;
+  config::ProcessConfig process;  // without args
+};
+Jail make_jail(const config::Config& container, const config::ProcessConfig& process, const Config& options,
+               const JailFacts& facts);
+
+// Everything but descriptors: mounts with MS_BIND, the root and the process's extra files get theirs from the caller.
+// `process` has its defaults (plan::with_defaults).
+BootRequest make_request(const std::string& id, const config::Config& container, const config::ProcessConfig& process,
+                         const Config& options);
+
+// What a container needs on the host for a limit that is the guest's: its tasks are more than one here.
+config::Resources host_resources(const config::Resources& asked_for);
+
+// kUnsupported, with a finding for every field that this engine does not enforce yet.
+Result<void> check_enforced(const config::Config& container, const config::ProcessConfig& process);
+
+}  // namespace cella::sandbox::boot

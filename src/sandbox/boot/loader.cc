@@ -1,0 +1,264 @@
+// The process that is a sandbox: from the request to the end of the container's first program.
+#include <cella/sandbox.h>
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include "base/result.h"
+#include "plan/layout.h"
+#include "sandbox/boot/boot_request.h"
+#include "sandbox/boot/control_server.h"
+#include "sandbox/boot/filter.h"
+#include "sandbox/boot/options.h"
+#include "sandbox/boot/program.h"
+#include "sandbox/fs/container_mounts.h"
+#include "sandbox/fs/host/direct_backend.h"
+#include "sandbox/net/stack.h"
+#include "sandbox/platform/ptrace/ptrace_platform.h"
+#include "sandbox/syscall/table.h"
+#include "sys/fd.h"
+#include "sys/file.h"
+#include "sys/seccomp.h"
+
+namespace cella::sandbox {
+namespace {
+
+using boot::BootRequest;
+using sys::FileDescriptor;
+
+// Everything that may be meant for the program. Not: SIGCHLD, which our own stubs cause, and what faults of ours raise.
+sigset_t forwarded_signals() {
+  sigset_t set;
+  ::sigfillset(&set);
+  for (int signal : {SIGCHLD, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) ::sigdelset(&set, signal);
+  return set;
+}
+
+// The guest's own limit says how many files it may have open; each may need one here.
+void take_all_descriptors() {
+  rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// The way in which init would have told of an error: see plan/layout.h.
+class Report {
+ public:
+  explicit Report(int fd) : fd_(fd) {}
+
+  void fail(const Error& error) {
+    if (!fd_) return;
+    plan::InitMessage message = {};
+    message.kind = plan::InitMessage::kError;
+    message.step = plan::kNoStep;
+    const std::string text = error.text();
+    std::memcpy(message.detail, text.data(), std::min(text.size(), sizeof message.detail - 1));
+    (void)!::write(fd_.get(), &message, sizeof message);
+    fd_.reset();
+  }
+  void succeed() { fd_.reset(); }
+
+ private:
+  FileDescriptor fd_;
+};
+
+std::shared_ptr<fs::FileBackend> direct(int descriptor) {
+  return std::make_shared<fs::DirectBackend>(FileDescriptor(descriptor));
+}
+
+fs::ContainerFiles files_of(const BootRequest& request, const Config& options, task::Kernel& kernel) {
+  fs::ContainerFiles files;
+  files.root = direct(request.root);
+  files.overlay = options.overlay;
+  files.read_only_root = request.read_only_root;
+  for (const boot::BootMount& mount : request.mounts) {
+    files.mounts.push_back({mount.destination, mount.type, mount.source, mount.flags, mount.data,
+                            mount.descriptor >= 0 ? direct(mount.descriptor) : nullptr});
+  }
+  for (const boot::BootDevice& device : request.devices) {
+    files.devices.push_back({device.path, device.mode, static_cast<unsigned>(device.major),
+                             static_cast<unsigned>(device.minor), device.uid, device.gid});
+  }
+  files.proc.net = [&kernel](fs::FixedDirectory& directory) { kernel.network->add_proc_files(directory); };
+  files.sys.net = [&kernel](fs::FixedDirectory& directory) { kernel.network->add_sys_files(directory); };
+  files.masked_paths = request.masked_paths;
+  files.read_only_paths = request.read_only_paths;
+  return files;
+}
+
+}  // namespace
+
+struct Loader::Impl {
+  BootRequest request;
+  Config options;
+  std::optional<Report> report;
+  std::optional<task::Kernel> kernel;
+  std::unique_ptr<fs::HostPoller> poller;
+  std::optional<boot::ControlServer> server;
+  FileDescriptor signals, changed;
+
+  ~Impl() {
+    // Without the kernel lock: its thread takes it.
+    server.reset();
+    poller.reset();
+  }
+
+  Result<void> boot() {
+    auto platform = TRY(platform::make_ptrace_platform(), "making the platform {}", to_string(options.platform));
+    kernel.emplace(std::move(platform), TRY(mm::MemoryFile::make(), "making the memory file"), syscall::dispatch);
+    if (request.memory_limit != 0) kernel->memory_limit = request.memory_limit;
+    if (request.task_limit != 0) kernel->task_limit = request.task_limit;
+    if (request.cpu_quota != 0) {
+      kernel->cpu_quota = request.cpu_quota;
+      if (request.cpu_period != 0) kernel->cpu_period = request.cpu_period;
+    }
+    if (!request.hostname.empty()) kernel->host_name.node = request.hostname;
+    if (!request.domainname.empty()) kernel->host_name.domain = request.domainname;
+    poller = TRY(fs::HostPoller::make(kernel->lock), "making the poller of host descriptors");
+    kernel->network =
+        options.network == NetworkType::kHost ? net::make_host_stack(*poller) : net::make_loopback_stack();
+    server.emplace(*kernel, *poller, FileDescriptor(request.control), request.id);
+    core::Locked locked(kernel->lock);
+    kernel->mounts = TRY(fs::make_container_mounts(*kernel, files_of(request, options, *kernel)));
+    return {};
+  }
+
+  // From here on nothing of a guest's has been looked at but the names of its mounts.
+  Result<void> lock_in() {
+    if (options.disable_seccomp) return {};
+    const std::vector<sock_filter> filter = boot::make_filter(boot::filter_rules(options));
+    TRY(sys::load_seccomp_filter(filter), "loading the kernel's own seccomp filter");
+    return {};
+  }
+
+  // Answers calls and forwards signals until `is_done`, which is asked with the kernel lock.
+  template <typename Condition>
+  void serve(Condition is_done) {
+    for (std::vector<pollfd> fds;;) {
+      {
+        core::Locked locked(kernel->lock);
+        server->answer_waits();
+        if (is_done()) return;
+      }
+      fds = {{changed.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}};
+      server->add_to(fds);
+      if (::poll(fds.data(), fds.size(), -1) < 0) continue;
+      uint64_t count;
+      if (fds[0].revents != 0) (void)!::read(changed.get(), &count, sizeof count);
+      if (fds[1].revents != 0) forward_signals();
+      server->handle(std::span(fds).subspan(2));
+    }
+  }
+
+  void forward_signals() {
+    signalfd_siginfo info;
+    while (::read(signals.get(), &info, sizeof info) == sizeof info) {
+      core::Locked locked(kernel->lock);
+      // From outside of every pid that the guest knows.
+      if (kernel->init != nullptr) kernel->init->send(task::signal_info(static_cast<int>(info.ssi_signo), SI_USER));
+    }
+  }
+
+  Result<void> start() {
+    core::Locked locked(kernel->lock);
+    std::vector<FileDescriptor> files;
+    for (int fd = 0; fd < 3; ++fd) files.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    for (int fd : request.process.extra_files) files.emplace_back(fd);
+    TRY(boot::start_program(*kernel, *poller, {request.process, std::move(files)}));
+    server->set_started();
+    return {};
+  }
+};
+
+Loader::Loader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Loader::Loader(Loader&&) noexcept = default;
+Loader& Loader::operator=(Loader&&) noexcept = default;
+Loader::~Loader() = default;
+
+Result<Loader> Loader::make(int request_fd) {
+  // One lock, so one arena: more would be memory that nobody uses.
+  (void)::mallopt(M_ARENA_MAX, 1);
+  (void)::prctl(PR_SET_NAME, "cella-kernel");
+  // Before there is a second thread, so that all have it blocked.
+  const sigset_t forwarded = forwarded_signals();
+  ::sigprocmask(SIG_BLOCK, &forwarded, nullptr);
+  take_all_descriptors();
+  auto impl = std::make_unique<Impl>();
+  const FileDescriptor request(request_fd);
+  if (::lseek(request.get(), 0, SEEK_SET) < 0) return base::fail_errno(errno, "reading the request");
+  std::string text = TRY(sys::read_all(request.get()), "reading the request");
+  impl->request = TRY(boot::parse_boot_request(text));
+  impl->report.emplace(impl->request.report);
+  Result<void> made = [&]() -> Result<void> {
+    impl->options = TRY(boot::options_from(impl->request.options));
+    impl->signals = FileDescriptor(::signalfd(-1, &forwarded, SFD_CLOEXEC | SFD_NONBLOCK));
+    impl->changed = FileDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!impl->signals || !impl->changed) return base::fail_errno(errno, "opening a descriptor for signals");
+    return impl->boot();
+  }();
+  if (!made) {
+    impl->report->fail(made.error());
+    return std::unexpected(std::move(made).error());
+  }
+  return Loader(std::move(impl));
+}
+
+void Loader::wait_for_start_signal() {
+  if (!impl_->request.wait_for_start) return;
+  impl_->serve([&] { return impl_->server->is_started(); });
+}
+
+Result<void> Loader::run() {
+  Result<void> started = impl_->lock_in();
+  if (started) started = impl_->start();
+  if (started) {
+    impl_->report->succeed();
+  } else {
+    impl_->report->fail(started.error());
+  }
+  return started;
+}
+
+int Loader::wait_exit() {
+  // Tells the loop of what it waits for: most processes that end are nobody's business out here.
+  class Ending final : public core::Waiter {
+   public:
+    explicit Ending(Impl& impl) : impl_(impl) {}
+    void on_event(uint32_t) override {
+      if (!impl_.kernel->init->is_zombie && !impl_.server->has_waits()) return;
+      const uint64_t one = 1;
+      (void)!::write(impl_.changed.get(), &one, sizeof one);
+    }
+
+   private:
+    Impl& impl_;
+  };
+  task::Kernel& kernel = *impl_->kernel;
+  Ending ending(*impl_);
+  {
+    core::Locked locked(kernel.lock);
+    kernel.process_events.add(ending, ~0u);
+  }
+  impl_->serve([&] { return kernel.init->is_zombie; });
+  core::Locked locked(kernel.lock);
+  ending.leave();
+  return kernel.init->status;
+}
+
+void Loader::destroy() {
+  impl_.reset();
+}
+
+}  // namespace cella::sandbox

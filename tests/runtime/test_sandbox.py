@@ -1,0 +1,615 @@
+"""The second engine: a container whose program is served by the application kernel. Its life cycle is that of any other.
+
+What a guest program sees of Linux is test_guest.py's.
+"""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+import harness
+from harness import wait_for
+
+ANNOTATION = "dev.cella.isolation"
+
+
+@pytest.fixture
+def sandbox(box, runtime):
+    """sandbox(*args, …) is a box whose annotation asks for the sandbox."""
+    help_text = subprocess.run([runtime, "run", "--help"], capture_output=True, text=True, timeout=10).stdout
+    if "--isolation" not in help_text:
+        pytest.skip("this runtime has no option --isolation")
+
+    def make(*args, **kwargs):
+        c = box(*args, **kwargs)
+        c.config["annotations"] = {ANNOTATION: "sandbox"}
+        return c
+    return make
+
+
+def option(c, name, value):
+    c.config["annotations"][f"dev.cella.sandbox.{name}"] = value
+
+
+def in_sandbox(result):
+    return "-cella" in result.stdout
+
+
+# --- which engine
+
+def test_flag_and_annotation(box):
+    for flags, annotations, wanted in [((), {}, False), (("--isolation=sandbox",), {}, True),
+                                       ((), {ANNOTATION: "sandbox"}, True),
+                                       (("--isolation=namespaces",), {ANNOTATION: "sandbox"}, False)]:
+        c = box("uname", "-r")
+        c.config["annotations"] = annotations
+        result = c.run(*flags)
+        assert result.returncode == 0, result.stderr
+        assert in_sandbox(result) == wanted, (flags, annotations)
+
+
+def test_unknown_isolation_is_refused(box):
+    c = box("true")
+    c.config["annotations"] = {ANNOTATION: "magic"}
+    result = c.run()
+    assert result.returncode != 0 and "magic" in result.stderr
+    assert c.state() is None
+
+
+@pytest.mark.parametrize("name, value, word", [
+    ("platform", "systrap", "systrap is not supported"), ("platform", "kvm", "kvm is not supported"),
+    ("platform", "x", "must be one of"), ("network", "sandbox", "sandbox is not supported"),
+    ("file-access", "proxy", "proxy is not supported"),
+    ("overlay", "maybe", "true or false"), ("strace-log-size", "many", "number"), ("colour", "red", "no such option"),
+])
+def test_options_are_refused_by_name(sandbox, name, value, word):
+    c = sandbox("true")
+    option(c, name, value)
+    result = c.run()
+    assert result.returncode != 0
+    assert name in result.stderr and word in result.stderr
+    assert c.state() is None
+
+
+# --- what is not enforced is refused by its field
+
+@pytest.mark.parametrize("pointer, change", [
+    ("/process/terminal", lambda c: c["process"].update(terminal=True)),
+    ("/linux/seccomp", lambda c: c["linux"].update(seccomp={"defaultAction": "SCMP_ACT_ALLOW"})),
+    ("/linux/sysctl", lambda c: c["linux"].update(sysctl={"net.ipv4.ip_forward": "1"})),
+    ("/hooks/createContainer", lambda c: c.update(hooks={"createContainer": [{"path": "/bin/true"}]})),
+    ("/hooks/startContainer", lambda c: c.update(hooks={"startContainer": [{"path": "/bin/true"}]})),
+    ("/linux/namespaces/0/path", lambda c: harness.namespaces(c)["pid"].update(path="/proc/1/ns/pid")),
+    ("/linux/rootfsPropagation", lambda c: c["linux"].update(rootfsPropagation="shared")),
+    ("/mounts/0/options", lambda c: c["mounts"][0].update(options=["rshared"])),
+    ("/linux/devices", lambda c: c["linux"].update(devices=[{"path": "/dev/fuse", "type": "c", "major": 10,
+                                                             "minor": 229}])),
+])
+def test_fields_are_refused_by_name(sandbox, pointer, change):
+    c = sandbox("true")
+    change(c.config)
+    result = c.run()
+    assert result.returncode != 0
+    assert pointer in result.stderr
+    assert c.state() is None
+
+
+# --- life cycle
+
+def test_create_start_state_kill_delete(sandbox):
+    c = sandbox("sleep", "1000")
+    result = c.create("--pid-file", c.bundle / "pid")
+    assert result.returncode == 0, result.stderr
+    state = c.state()
+    assert state["status"] == "created"
+    assert int((c.bundle / "pid").read_text()) == state["pid"]
+    assert c.start().returncode == 0
+    assert c.status == "running"
+    assert c.start().returncode != 0
+    listed = json.loads(c.cmd("list", "--format", "json").stdout)
+    assert [(one["id"], one["status"]) for one in listed] == [(c.id, "running")]
+    assert c.delete().returncode != 0
+    assert c.kill("KILL").returncode == 0
+    c.wait_stopped()
+    assert c.delete().returncode == 0
+    assert c.state() is None
+
+
+def test_state_json_names_the_engine(sandbox):
+    c = sandbox("sleep", "1000").up()
+    assert json.loads((c.root / c.id / "state.json").read_text())["cella"]["isolation"] == "sandbox"
+
+
+def test_delete_of_a_created_one(sandbox):
+    c = sandbox("true")
+    assert c.create().returncode == 0
+    assert c.delete().returncode == 0
+
+
+@pytest.mark.parametrize("script, status", [("exit 0", 0), ("exit 42", 42), ("sh -c 'kill -SEGV $$'; exit $?", 139)])
+def test_exit_status(sandbox, script, status):
+    assert sandbox("sh", "-c", script).run().returncode == status
+
+
+def test_killed_from_outside(sandbox):
+    c = sandbox("sleep", "1000")
+    c.write()
+    with subprocess.Popen(c.command("run", "--bundle", c.bundle, c.id), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        wait_for(lambda: c.status == "running", "the container")
+        assert c.kill("KILL").returncode == 0
+        assert run.wait(10) == 128 + signal.SIGKILL
+
+
+def test_program_that_is_not_there(sandbox):
+    result = sandbox("nosuch").run()
+    assert result.returncode == 1
+    assert 'exec: "nosuch": executable file not found in $PATH' in result.stderr
+    result = sandbox("/nosuch").run()
+    assert 'exec: "/nosuch": stat /nosuch: no such file or directory' in result.stderr
+    c = sandbox("nosuch")
+    assert c.create().returncode == 0
+    result = c.start()
+    assert result.returncode != 0
+    assert 'exec: "nosuch": executable file not found in $PATH' in result.stderr
+    c.wait_stopped()
+
+
+def test_signals_reach_the_program(sandbox):
+    c = sandbox("sh", "-c", "trap 'echo term; exit 5' TERM; trap 'echo usr1' USR1; echo ready; while :; do sleep 0.05; done").up()
+    wait_for(lambda: "ready" in c.output(), "the program")
+    c.kill("USR1")
+    wait_for(lambda: "usr1" in c.output(), "SIGUSR1")
+    c.kill("TERM")
+    c.wait_stopped()
+    assert c.output().split() == ["ready", "usr1", "term"]
+
+
+def test_init_without_handler_ignores_signals(sandbox):
+    # pid_namespaces(7), as in a container of the other engine.
+    c = sandbox("sleep", "1000").up()
+    c.kill("TERM")
+    c.kill("HUP")
+    time.sleep(0.3)
+    assert c.status == "running"
+
+
+def test_foreground_signal(sandbox):
+    c = sandbox("sh", "-c", "trap 'exit 9' INT; echo ready; while :; do sleep 0.05; done")
+    c.write()
+    with subprocess.Popen(c.command("run", "--bundle", c.bundle, c.id), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline() == "ready\n"
+        run.send_signal(signal.SIGINT)
+        assert run.wait(10) == 9
+
+
+def test_streams(sandbox):
+    result = sandbox("sh", "-c", "cat; echo error >&2").run(input="from outside\n")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "from outside\n", "error\n")
+
+
+def test_much_output(sandbox):
+    result = sandbox("sh", "-c", "seq 1 100000; cat").run(input="x" * 300000)
+    lines = result.stdout.split("\n")
+    assert lines[:100000] == [str(i) for i in range(1, 100001)] and lines[100000] == "x" * 300000
+
+
+def test_preserved_descriptors(sandbox, workdir):
+    c = sandbox("sh", "-c", "cat <&3; echo back >&4; ls /proc/self/fd | sort -n | tr '\\n' ' '")
+    (workdir / "in").write_text("given\n")
+    c.write()
+    command = c.command("run", "--bundle", c.bundle, "--preserve-fds", "2", c.id)
+    script = 'exec 3<"$1" 4>"$2"; shift 2; exec "$@"'
+    result = subprocess.run(["sh", "-c", script, "sh", workdir / "in", workdir / "out", *command], capture_output=True,
+                            text=True, timeout=30, stdin=subprocess.DEVNULL)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("given\n0 1 2 3 4 ")
+    assert (workdir / "out").read_text() == "back\n"
+
+
+def test_pause_and_resume(sandbox):
+    c = sandbox("sh", "-c", "while :; do echo tick; sleep 0.05; done").up()
+    wait_for(lambda: c.output(), "output")
+    assert c.cmd("pause", c.id).returncode == 0
+    assert c.status == "paused"
+    time.sleep(0.2)
+    before = len(c.output())
+    time.sleep(0.3)
+    assert len(c.output()) == before
+    assert c.cmd("resume", c.id).returncode == 0
+    wait_for(lambda: len(c.output()) > before, "output to go on")
+
+
+def test_hooks_of_the_host(sandbox, workdir):
+    c = sandbox("sleep", "1000")
+    log = workdir / "log"
+    kinds = ["prestart", "createRuntime", "poststart", "poststop"]
+    c.config["hooks"] = {kind: [{"path": "/bin/sh", "args": ["sh", "-c", f"cat >>{log}; echo {kind} >>{log}"]}]
+                         for kind in kinds}
+    c.up()
+    pid = c.pid
+    c.delete("--force")
+    text = log.read_text()
+    assert re.findall("|".join(kinds), text) == kinds
+    assert f'"pid":{pid}' in text and f'"id":"{c.id}"' in text
+
+
+def test_cgroup(sandbox):
+    c = sandbox("sleep", "1000")
+    c.config["linux"]["resources"]["memory"] = {"limit": 256 << 20}
+    c.up()
+    paths = json.loads((c.root / c.id / "state.json").read_text())["cgroup_paths"]
+    assert paths
+    members = [set(open(os.path.join(path, "cgroup.procs")).read().split()) for path in set(paths.values())]
+    # The kernel's process and those that run guest code are in all of them.
+    assert all(str(c.pid) in one for one in members)
+    assert any(len(one) > 1 for one in members)
+
+
+# --- what the program is
+
+def test_user_groups_umask_and_cwd(sandbox):
+    c = sandbox("sh", "-c", "id; umask; pwd; grep -E '^(CapPrm|CapBnd|NoNewPrivs)' /proc/self/status")
+    c.config["process"].update(user={"uid": 1000, "gid": 1001, "additionalGids": [7], "umask": 0o77}, cwd="/made/here")
+    c.config["root"]["readonly"] = False
+    result = c.run()
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.split("\n")
+    assert re.fullmatch(r"uid=1000(\(\w+\))? gid=1001 groups=.*7.*", lines[0])
+    assert lines[1:3] == ["0077", "/made/here"]
+    assert "CapPrm:\t0000000000000000" in lines
+    assert "CapBnd:\t0000000020000420" in lines
+    assert "NoNewPrivs:\t1" in lines
+
+
+def test_capabilities_of_root(sandbox):
+    result = sandbox("sh", "-c", "grep -E '^Cap(Prm|Eff)' /proc/self/status; chown 1:1 /tmp/x").run()
+    assert "CapPrm:\t0000000020000420\nCapEff:\t0000000020000420" in result.stdout
+
+
+def test_rlimits(sandbox):
+    c = sandbox("sh", "-c", "ulimit -n; ulimit -Hn")
+    c.config["process"]["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 77, "hard": 99}]
+    assert c.run().stdout.split() == ["77", "99"]
+
+
+def test_home(sandbox):
+    c = sandbox("sh", "-c", "echo $HOME")
+    (c.rootfs / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nme:x:1000:1000::/home/me:/bin/sh\n")
+    assert c.run().stdout == "/root\n"
+    c.config["process"]["user"] = {"uid": 1000, "gid": 1000}
+    assert c.run().stdout == "/home/me\n"
+
+
+def test_host_name(sandbox):
+    assert sandbox("hostname").run().stdout == "box\n"
+
+
+def test_resources_are_the_containers(sandbox):
+    c = sandbox("sh", "-c", "grep MemTotal /proc/meminfo")
+    c.config["linux"]["resources"]["memory"] = {"limit": 64 << 20}
+    assert c.run().stdout.split()[1] == str(64 << 10)
+
+
+# --- files
+
+def test_root_is_the_hosts(sandbox):
+    c = sandbox("sh", "-c", "echo there >/file; mkdir /dir; cat /file; chmod 640 /file; chown 5:6 /file")
+    c.config["root"]["readonly"] = False
+    c.config["process"]["capabilities"] = {k: ["CAP_CHOWN"] for k in ("bounding", "effective", "permitted")}
+    result = c.run()
+    assert (result.returncode, result.stdout) == (0, "there\n"), result.stderr
+    status = (c.rootfs / "file").stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (5, 6, 0o640)
+
+
+def test_read_only_root(sandbox):
+    c = sandbox("sh", "-c", "echo x >/file")
+    result = c.run()
+    assert result.returncode != 0 and "Read-only file system" in result.stderr
+    assert not (c.rootfs / "file").exists()
+
+
+def test_overlay_keeps_the_bundle(sandbox):
+    c = sandbox("sh", "-c", "echo new >/file; rm /etc/passwd; echo more >>/etc/group; mkdir -p /a/b; cat /file")
+    (c.rootfs / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\n")
+    (c.rootfs / "etc/group").write_text("root:x:0:\n")
+    c.config["root"]["readonly"] = False
+    option(c, "overlay", "true")
+    before = sorted(p.name for p in c.rootfs.iterdir())
+    result = c.run()
+    assert (result.returncode, result.stdout) == (0, "new\n"), result.stderr
+    assert sorted(p.name for p in c.rootfs.iterdir()) == before
+    assert (c.rootfs / "etc/passwd").exists() and (c.rootfs / "etc/group").read_text() == "root:x:0:\n"
+
+
+def test_masked_and_read_only_paths(sandbox):
+    c = sandbox("sh", "-c", "ls /secret; cat /etc/key; echo x >/data/file; cat /data/file")
+    for name in ("secret", "data"):
+        (c.rootfs / name).mkdir()
+        (c.rootfs / name / "file").write_text("content\n")
+    (c.rootfs / "etc/key").write_text("key\n")
+    c.config["root"]["readonly"] = False
+    c.config["linux"]["maskedPaths"] += ["/secret", "/etc/key", "/not/there"]
+    c.config["linux"]["readonlyPaths"] += ["/data"]
+    result = c.run()
+    assert result.stdout == "content\n"
+    assert "Read-only file system" in result.stderr
+    assert (c.rootfs / "data/file").read_text() == "content\n"
+
+
+def bind(c, source, destination, *options):
+    c.config["mounts"].append({"destination": destination, "type": "bind", "source": str(source),
+                               "options": ["bind", *options]})
+
+
+def test_bind_mounts(sandbox, source):
+    c = sandbox("sh", "-c", "cat /in/file; echo written >/in/new; echo no >/ro/file; cat /ro/file; ls /in")
+    bind(c, source, "/in")
+    bind(c, source, "/ro", "ro")
+    result = c.run()
+    assert result.stdout == "from the host\nfrom the host\nfile\nnew\nsub\n"
+    assert "Read-only file system" in result.stderr
+    assert (source / "new").read_text() == "written\n"
+
+
+def test_bind_of_a_single_file(sandbox, source):
+    c = sandbox("sh", "-c", "cat /etc/one; echo more >>/etc/one; cat /etc/one; echo new >/etc/one; chmod 600 /etc/one; "
+                            "touch -d @1000 /etc/one; cat /etc/two; echo no >/etc/two")
+    (source / "other").write_text("second\n")
+    bind(c, source / "file", "/etc/one", "rw")
+    bind(c, source / "other", "/etc/two", "ro")
+    result = c.run()
+    assert result.stdout == "from the host\nfrom the host\nmore\nsecond\n", result.stderr
+    assert "Read-only file system" in result.stderr
+    assert (source / "file").read_text() == "new\n" and (source / "other").read_text() == "second\n"
+    assert (source / "file").stat().st_mode & 0o777 == 0o600
+    assert (source / "file").stat().st_mtime == 1000
+
+
+def test_missing_bind_source(sandbox, source):
+    c = sandbox("true")
+    bind(c, source / "nosuch", "/in")
+    result = c.run()
+    assert result.returncode != 0 and "nosuch" in result.stderr and "no such file or directory" in result.stderr
+    assert c.state() is None
+
+
+# --- the guest harms only itself
+
+def test_out_of_memory(sandbox):
+    c = sandbox("sh", "-c", "x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo survived")
+    c.config["linux"]["resources"]["memory"] = {"limit": 32 << 20, "swap": 32 << 20}
+    result = c.run(timeout=60)
+    assert "survived" not in result.stdout
+    assert result.returncode != 0
+
+
+def test_fork_bomb(sandbox):
+    # It forks until the limit, and the kernel still does what it is told.
+    c = sandbox("sh", "-c", "f() { f | f & }; f; while :; do sleep 1; done")
+    c.config["linux"]["resources"]["pids"] = {"limit": 30}
+    c.up()
+    wait_for(lambda: "can't fork" in (c.bundle / "stderr").read_text(), "the limit")
+    assert c.kill("KILL").returncode == 0
+    c.wait_stopped()
+
+
+# --- its own wall
+
+def status_of(pid):
+    return dict(line.split(":\t", 1) for line in open(f"/proc/{pid}/status").read().splitlines())
+
+
+def test_jail(sandbox):
+    c = sandbox("sleep", "1000").up()
+    pid = c.pid
+    status = status_of(pid)
+    file_capabilities = "000000000000001f"  # chown, dac_override, dac_read_search, fowner, fsetid
+    assert (status["CapPrm"], status["CapEff"], status["CapBnd"]) == (file_capabilities,) * 3
+    assert status["CapInh"] == status["CapAmb"] == "0" * 16
+    assert status["NoNewPrivs"] == "1"
+    assert status["Seccomp"] == "2" and status["Seccomp_filters"] == "1"
+    for task in os.listdir(f"/proc/{pid}/task"):
+        assert status_of(f"{pid}/task/{task}")["Seccomp"] == "2", "a thread without the filter"
+    for kind in ("user", "pid", "mnt", "ipc", "uts", "net"):
+        assert os.readlink(f"/proc/{pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}"), kind
+    assert os.listdir(f"/proc/{pid}/root") == []
+    assert open(f"/proc/{pid}/mounts").read().split()[:4] == ["tmpfs", "/", "tmpfs"] + [
+        open(f"/proc/{pid}/mounts").read().split()[3]]
+    assert open(f"/proc/{pid}/mounts").read().split()[3].startswith("ro,nosuid,nodev,noexec")
+    assert len(open(f"/proc/{pid}/mounts").readlines()) == 1
+    # Descriptors of the host's: the standard streams, what was donated, and what the kernel has made for itself.
+    kinds = {os.readlink(f"/proc/{pid}/fd/{fd}").split(" ")[0].rstrip(":[]0123456789") for fd in os.listdir(f"/proc/{pid}/fd")}
+    assert not any("exec.fifo" in kind or "cella-request" in kind for kind in kinds), kinds
+
+
+def test_stubs_are_jailed(sandbox):
+    # What runs guest code: without capabilities to speak of, in its own filter, in the kernel's namespaces.
+    c = sandbox("sleep", "1000").up()
+    kernel = c.pid
+    stubs = [int(p) for p in open(f"/proc/{kernel}/task/{kernel}/children").read().split()]
+    assert len(stubs) >= 2
+    for stub in stubs:
+        status = status_of(stub)
+        assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1"
+        assert os.readlink(f"/proc/{stub}/ns/user") == os.readlink(f"/proc/{kernel}/ns/user")
+        assert os.listdir(f"/proc/{stub}/root") == []
+
+
+def test_without_its_filter_there_is_a_warning(sandbox):
+    c = sandbox("sleep", "1000")
+    option(c, "disable-seccomp", "true")
+    result = c.create()
+    assert result.returncode == 0 and "seccomp" in result.stderr
+    c.start()
+    assert status_of(c.pid)["Seccomp"] == "0"
+
+
+# --- further processes, through the control server
+
+LOOP = ("sh", "-c", "echo up; while :; do sleep 0.1; done")
+
+
+def call(c, method, arg=None):
+    """One call of the control protocol, as a client of another language would make it."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(str(c.root / c.id / "control.sock"))
+        s.sendall(json.dumps({"method": method, "arg": arg or {}}).encode() + b"\n")
+        return json.loads(s.makefile().readline())
+
+
+@pytest.mark.parametrize("script, status", [("exit 0", 0), ("exit 17", 17), ("kill -KILL $$", 137)])
+def test_exec_status(sandbox, script, status):
+    c = sandbox(*LOOP).up()
+    assert c.exec("sh", "-c", script).returncode == status
+
+
+def test_exec_streams_and_environment(sandbox):
+    c = sandbox(*LOOP).up()
+    result = c.exec_flags(["--env", "A=b", "--cwd", "/tmp", "--user", "1000:1001"], "sh", "-c",
+                          "cat; echo $A $CELLA_TEST; pwd; id -u; id -g; echo err >&2", input="in\n")
+    assert (result.returncode, result.stderr) == (0, "err\n")
+    lines = result.stdout.split("\n")
+    assert lines[0] == "in" and lines[1].startswith("b ct") and lines[2:5] == ["/tmp", "1000", "1001"]
+
+
+def test_exec_sees_the_others(sandbox):
+    c = sandbox(*LOOP).up()
+    assert c.sh("cat /proc/1/comm").strip() == "sh"
+    c.sh("echo kept >/tmp/x || echo kept >/dev/shm/x")
+    assert "kept" in c.sh("cat /tmp/x 2>/dev/null || cat /dev/shm/x")
+
+
+def test_exec_of_what_is_not_there(sandbox):
+    c = sandbox(*LOOP).up()
+    result = c.exec("nosuch")
+    assert result.returncode == 255
+    assert 'exec: "nosuch": executable file not found in $PATH' in result.stderr
+
+
+def test_exec_detached(sandbox):
+    c = sandbox(*LOOP).up()
+    result = c.detached("exec", "--detach", "--pid-file", c.bundle / "pid", c.id, "sleep", "1000")
+    assert result.returncode == 0, result.stderr
+    pid = int((c.bundle / "pid").read_text())
+    assert "sleep 1000" in c.ps().stdout
+    os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: "sleep 1000" not in c.ps().stdout, "the process to get the signal")
+    wait_for(lambda: not os.path.exists(f"/proc/{pid}/exe") or open(f"/proc/{pid}/stat").read().split()[2] == "Z",
+             "the process that stood for it to end")
+
+
+def test_exec_ends_with_what_stands_for_it(sandbox):
+    c = sandbox(*LOOP).up()
+    c.detached("exec", "--detach", "--pid-file", c.bundle / "pid", c.id, "sleep", "1000")
+    os.kill(int((c.bundle / "pid").read_text()), signal.SIGKILL)
+    wait_for(lambda: "sleep 1000" not in c.ps().stdout, "the process to end")
+
+
+def test_exec_ends_with_the_container(sandbox):
+    c = sandbox(*LOOP).up()
+    with subprocess.Popen(c.command("exec", c.id, "sleep", "1000"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as process:
+        wait_for(lambda: "sleep 1000" in c.ps().stdout, "the process")
+        c.kill("KILL")
+        assert process.wait(10) == 137
+
+
+@pytest.mark.parametrize("flags, word", [(["--tty"], "/process/terminal"), (["--cgroup", "sub"], "cgroup"),
+                                         (["--apparmor", "x"], "/process/apparmorProfile")])
+def test_exec_refuses_by_name(sandbox, flags, word):
+    c = sandbox(*LOOP).up()
+    result = c.exec_flags(flags, "true")
+    assert result.returncode == 255 and word in result.stderr
+
+
+def test_exec_in_created_and_stopped(sandbox):
+    c = sandbox(*LOOP)
+    assert c.create().returncode == 0
+    result = c.exec("true")
+    assert result.returncode == 255 and "has not been started" in result.stderr
+    c.start()
+    c.kill("KILL")
+    c.wait_stopped()
+    result = c.exec("true")
+    assert result.returncode == 255 and "cannot exec in a stopped container" in result.stderr
+
+
+def test_many_exec_at_once(sandbox):
+    c = sandbox(*LOOP).up()
+    running = [subprocess.Popen(c.command("exec", c.id, "sh", "-c", f"echo {i}; exit {i}"), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, text=True) for i in range(12)]
+    for i, process in enumerate(running):
+        assert process.communicate(timeout=30)[0] == f"{i}\n"
+        assert process.returncode == i
+
+
+def test_ps(sandbox):
+    c = sandbox("sh", "-c", "sleep 1000 & exec sleep 2000").up()
+    wait_for(lambda: "sleep 2000" in c.ps().stdout, "the program")
+    lines = c.ps().stdout.split("\n")
+    assert lines[0].split()[:3] == ["UID", "PID", "PPID"]
+    assert [line.split()[1:3] for line in lines[1:3]] == [["1", "0"], ["2", "1"]]
+    assert json.loads(c.ps("--format", "json").stdout) == [1, 2]
+    assert c.cmd("ps", c.id, "-ef").returncode != 0
+
+
+def test_kill_all(sandbox):
+    c = sandbox("sh", "-c", "trap : TERM; sh -c \"trap 'echo child; exit' TERM; echo ready; while :; do sleep 0.05; done\" & "
+                            "while :; do sleep 0.05; done").up()
+    wait_for(lambda: "ready" in c.output(), "the child")
+    assert c.cmd("kill", "--all", c.id, "TERM").returncode == 0
+    wait_for(lambda: "child" in c.output(), "the signal to reach the child")
+    assert c.status == "running"
+    assert c.cmd("kill", "--all", c.id, "KILL").returncode == 0
+    c.wait_stopped()
+
+
+def test_events_count_what_is_unknown(sandbox):
+    c = sandbox(*LOOP).up()
+    c.config["process"]["rlimits"] = []
+    data = json.loads(c.cmd("events", "--stats", c.id).stdout)["data"]
+    assert data["sandbox"]["processes"] in (1, 2) and data["pids"]["current"] == data["sandbox"]["processes"]
+    assert data["sandbox"]["memory"]["usage"] > 0
+
+
+def test_control_protocol(sandbox):
+    c = sandbox(*LOOP)
+    assert c.create().returncode == 0
+    path = c.root / c.id / "control.sock"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert c.start().returncode == 0
+    listed = call(c, "application.Processes")
+    assert listed["success"] and listed["err"] == "" and listed["result"]["processes"][0]["pid"] == 1
+    event = call(c, "application.Event")["result"]
+    assert event["type"] == "stats" and event["id"] == c.id
+    assert not call(c, "application.Start")["success"]
+    assert not call(c, "application.Nothing")["success"]
+    assert "network sandbox" in call(c, "Network.CreateLinksAndRoutes")["err"]
+    assert not call(c, "application.Wait", {"pid": 12345})["success"]
+    assert not call(c, "application.Wait", {"pid": "x"})["success"]
+    assert not call(c, "application.Signal", {"pid": 1, "signal": 1000})["success"]
+    assert not call(c, "application.Execute", {"process": {"args": ["true"], "cwd": "/"}})["success"]
+
+
+def test_control_survives_nonsense(sandbox):
+    c = sandbox(*LOOP).up()
+    for nonsense in (b"\n", b"{}\n", b"[" * 10000 + b"\n", b"\xff" * 70000, b'{"method":7}\n', b"x" * (5 << 20)):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(str(c.root / c.id / "control.sock"))
+            try:
+                s.sendall(nonsense)
+                s.shutdown(socket.SHUT_WR)
+                assert s.recv(1000) == b""
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+    assert call(c, "application.Processes")["success"]
