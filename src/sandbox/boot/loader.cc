@@ -26,7 +26,6 @@
 #include "sandbox/boot/program.h"
 #include "sandbox/fs/container_mounts.h"
 #include "sandbox/fs/host/direct_backend.h"
-#include "sandbox/fs/tmpfs.h"
 #include "sandbox/gofer/client.h"
 #include "sandbox/net/stack.h"
 #include "sandbox/platform/ptrace/ptrace_platform.h"
@@ -113,13 +112,6 @@ fs::ContainerFiles files_of(const BootRequest& request, const Config& options, t
   files.sys.net = [&kernel](fs::FixedDirectory& directory) { kernel.network->add_sys_files(directory); };
   files.masked_paths = request.masked_paths;
   files.read_only_paths = request.read_only_paths;
-  // Until there are terminals it has none in it, and no ptmx to make one.
-  files.factories["devpts"] = [&kernel](const fs::ContainerMount&) -> SysResult<vfs::DentryPtr> {
-    fs::TmpfsOptions none;
-    none.size = 0;
-    none.mode = 0755;
-    return fs::make_tmpfs(*kernel.memory, none);
-  };
   return files;
 }
 

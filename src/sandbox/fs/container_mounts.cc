@@ -7,6 +7,7 @@
 #include "sandbox/fs/host/host_filesystem.h"
 #include "sandbox/fs/overlay/overlay.h"
 #include "sandbox/fs/tmpfs.h"
+#include "sandbox/fs/tty/devpts.h"
 
 namespace cella::sandbox::fs {
 namespace {
@@ -44,6 +45,10 @@ constexpr Type kTypes[] = {
                  const ContainerMount& mount) { return mount_tmpfs(kernel, mount.data); }},
     {"ramfs", [](Kernel& kernel, const ContainerFiles&,
                  const ContainerMount& mount) { return mount_tmpfs(kernel, mount.data); }},
+    {"devpts",
+     [](Kernel& kernel, const ContainerFiles&, const ContainerMount& mount) -> SysResult<DentryPtr> {
+       return make_devpts(kernel, TRY(parse_devpts_options(mount.data)));
+     }},
     // Message queues are in no directory here: it stays empty.
     {"mqueue", [](Kernel& kernel, const ContainerFiles&, const ContainerMount&) { return mount_tmpfs(kernel, ""); }},
     {"cgroup",

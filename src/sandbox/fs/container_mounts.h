@@ -38,7 +38,7 @@ struct ContainerFiles {
   std::vector<ContainerMount> mounts;
   std::vector<DeviceNode> devices;
   std::vector<std::string> masked_paths, read_only_paths;
-  // Types besides those that are known here: devpts.
+  // Types besides those that are known here, or in place of them.
   std::map<std::string, FilesystemFactory> factories;
   ProcfsHooks proc;
   SysfsHooks sys;

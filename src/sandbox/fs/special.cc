@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "sandbox/fs/pipe.h"
+#include "sandbox/fs/tty/devices.h"
 
 namespace cella::sandbox::fs {
 namespace {
@@ -79,6 +80,7 @@ SysResult<vfs::FilePtr> open_special(vfs::Caller& caller, vfs::Inode& inode, con
       if (major(attributes.st_rdev) == device.major && minor(attributes.st_rdev) == device.minor)
         return device.open(path, flags);
     }
+    return open_terminal_device(caller, attributes.st_rdev, path, flags);
   }
   return std::unexpected(Errno{ENXIO});
 }

@@ -4,6 +4,7 @@
 
 #include "base/result.h"
 #include "sandbox/fs/tmpfs.h"
+#include "sandbox/fs/tty/devpts.h"
 
 namespace cella::sandbox::fs {
 namespace {
@@ -12,11 +13,16 @@ SysResult<vfs::DentryPtr> tmpfs(task::Kernel& kernel, const std::string& options
   return make_tmpfs(*kernel.memory, TRY(parse_tmpfs_options(options)));
 }
 
+SysResult<vfs::DentryPtr> devpts(task::Kernel& kernel, const std::string& options) {
+  return make_devpts(kernel, TRY(parse_devpts_options(options)));
+}
+
 struct Type {
   const char* name;
   SysResult<vfs::DentryPtr> (*make)(task::Kernel& kernel, const std::string& options);
 };
 constexpr Type kTypes[] = {
+    {"devpts", devpts},
     {"ramfs", tmpfs},
     {"tmpfs", tmpfs},
 };

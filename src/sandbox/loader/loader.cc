@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/result.h"
+#include "sandbox/loader/vdso.h"
 #include "sandbox/vfs/permission.h"
 
 namespace cella::sandbox::loader {
@@ -218,7 +219,7 @@ class StackBuilder {
 };
 
 SysResult<uint64_t> build_stack(Task& task, MemoryManager& memory, const Program& program, const Elf& elf,
-                                const Loaded& main, uint64_t interpreter_base) {
+                                const Loaded& main, uint64_t interpreter_base, uint64_t vdso) {
   const uint64_t limit = task.group->limit(RLIMIT_STACK);
   const uint64_t size = mm::page_up(std::clamp<uint64_t>(limit, kLeastStack, kMostStack));
   uint64_t total = 0;
@@ -257,6 +258,7 @@ SysResult<uint64_t> build_stack(Task& task, MemoryManager& memory, const Program
   const vfs::Credentials& who = task.creds;
   const bool secure = who.uid != who.euid || who.gid != who.egid;
   const std::vector<Elf64_auxv_t> auxv = {
+      {AT_SYSINFO_EHDR, {vdso}},
       {AT_HWCAP, {::getauxval(AT_HWCAP)}},
       {AT_PAGESZ, {mm::kPageSize}},
       {AT_CLKTCK, {100}},
@@ -331,7 +333,8 @@ SysResult<task::Image> load(Task& task, Program program) {
     image.entry = loaded.entry;
   }
   image.executable = program.executable;
-  image.stack = TRY(build_stack(task, memory, program, elf, main, interpreter_base));
+  const uint64_t vdso = TRY(map_vdso(task.kernel, memory));
+  image.stack = TRY(build_stack(task, memory, program, elf, main, interpreter_base, vdso));
   return image;
 }
 

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "sandbox/syscall/handlers.h"
 #include "sandbox/vfs/permission.h"
+#include "sandbox/vfs/watch.h"
 
 namespace cella::sandbox::syscall {
 namespace {
@@ -34,6 +35,7 @@ Outcome change_mode(Task& task, SysResult<Path> path, uint32_t mode) {
   change.mode = mode & 07777;
   if (!task.creds.in_group(now.st_gid) && !task.creds.has(CAP_FSETID)) *change.mode &= ~uint32_t{S_ISGID};
   TRY(path->inode().set_attributes(change));
+  vfs::tell(*path, IN_ATTRIB);
   return 0;
 }
 
@@ -57,6 +59,7 @@ Outcome change_owner(Task& task, SysResult<Path> path, uint32_t uid, uint32_t gi
     if (now.st_mode & S_IXGRP) *change.mode &= ~uint32_t{S_ISGID};
   }
   TRY(path->inode().set_attributes(change));
+  vfs::tell(*path, IN_ATTRIB);
   return 0;
 }
 
@@ -82,6 +85,7 @@ Outcome change_times(Task& task, SysResult<Path> path, std::optional<timespec> a
   change.atime = atime;
   change.mtime = mtime;
   TRY(path->inode().set_attributes(change));
+  vfs::tell(*path, atime && mtime ? IN_ATTRIB : atime ? IN_ACCESS : IN_MODIFY);
   return 0;
 }
 
@@ -166,6 +170,7 @@ Outcome set_xattr(Task& task, SysResult<Path> path, const Arguments& a) {
   std::string value(a[3], '\0');
   TRY(task.memory().copy_in(a[2], value.data(), value.size()));
   TRY(path->inode().set_xattr(name, value, a.integer(4)));
+  vfs::tell(*path, IN_ATTRIB);
   return 0;
 }
 Outcome list_xattrs(Task& task, SysResult<Path> path, const Arguments& a) {
@@ -182,6 +187,7 @@ Outcome remove_xattr(Task& task, SysResult<Path> path, const Arguments& a) {
   const std::string name = TRY(task.memory().read_string(a[1], kMostName + 1));
   TRY(check_xattr(task, *path, name, true));
   TRY(path->inode().remove_xattr(name));
+  vfs::tell(*path, IN_ATTRIB);
   return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "sandbox/syscall/handlers.h"
 #include "sandbox/vfs/permission.h"
+#include "sandbox/vfs/watch.h"
 
 namespace cella::sandbox::syscall {
 
@@ -66,6 +67,13 @@ SysResult<Path> create(Task& task, const vfs::Parent& parent, uint32_t mode, uin
   return Path{parent.directory.mount, vfs::add_child(parent.directory.dentry, parent.name, std::move(inode))};
 }
 
+// The same, and it is told.
+SysResult<Path> create_and_tell(Task& task, const vfs::Parent& parent, uint32_t mode, uint64_t device = 0) {
+  Path made = TRY(create(task, parent, mode, device));
+  vfs::tell_entry(parent.directory.inode(), IN_CREATE, parent.name, S_ISDIR(mode));
+  return made;
+}
+
 constexpr int kKnownOpenFlags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC |
                                 O_ASYNC | O_DIRECT | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC |
                                 O_PATH | O_TMPFILE | 0100000 /* O_LARGEFILE of the kernel */;
@@ -106,7 +114,7 @@ SysResult<Path> find_or_create(Task& task, int fd, const std::string& path, int 
       if (parent.wants_directory) return fail(EISDIR);
       TRY(check_change(task, parent.directory));
       created = true;
-      return create(task, parent, S_IFREG | (mode & 07777));
+      return create_and_tell(task, parent, S_IFREG | (mode & 07777));
     }
     if (flags & O_EXCL) return fail(EEXIST);
     if (there->inode().has_type(S_IFDIR)) return fail(EISDIR);
@@ -157,13 +165,17 @@ Outcome open_path(Task& task, int fd, uint64_t address, int flags, uint32_t mode
   if (flags & O_PATH) {
     file = std::make_shared<PathFile>(found, flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW));
   } else {
-    const int status = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
+    const int status = flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
     file = TRY(found.inode().open(task, found, status));
+    file->flags &= ~O_NOCTTY;
     if ((flags & O_TRUNC) && !created && found.inode().has_type(S_IFREG)) {
       vfs::AttributeChange change;
       change.size = 0;
       TRY(found.inode().set_attributes(change));
+      vfs::tell(found, IN_MODIFY);
     }
+    // What it is opened through may be another file's name: /dev/tty, /proc/self/fd.
+    if (file->path.dentry == found.dentry) file->announce();
   }
   return static_cast<uint64_t>(TRY(task.files->add(std::move(file), flags & O_CLOEXEC, limit)));
 }
@@ -228,6 +240,9 @@ Outcome remove_at(Task& task, int fd, uint64_t address, bool directory) {
   if (victim.dentry == victim.mount->root) return fail(EBUSY);
   TRY(parent.directory.inode().unlink(parent.name, directory));
   vfs::forget_child(parent.directory.dentry, parent.name);
+  if (!directory) vfs::tell_inode(victim.inode(), IN_ATTRIB);  // its number of links
+  vfs::tell_unlinked(victim.inode());
+  vfs::tell_entry(parent.directory.inode(), IN_DELETE, parent.name, directory);
   return 0;
 }
 
@@ -235,6 +250,15 @@ bool is_inside(const vfs::DentryPtr& what, const vfs::DentryPtr& directory) {
   for (vfs::DentryPtr at = what; at != nullptr; at = at->parent)
     if (at == directory) return true;
   return false;
+}
+
+void tell_moved(const vfs::Parent& from, const vfs::Parent& to, const Path& moved) {
+  static uint32_t last_cookie = 0;
+  const uint32_t cookie = ++last_cookie;
+  const bool is_directory = moved.inode().has_type(S_IFDIR);
+  vfs::tell_entry(from.directory.inode(), IN_MOVED_FROM, from.name, is_directory, cookie);
+  vfs::tell_entry(to.directory.inode(), IN_MOVED_TO, to.name, is_directory, cookie);
+  vfs::tell_inode(moved.inode(), IN_MOVE_SELF);
 }
 
 Outcome rename_at(Task& task, int fd, uint64_t address, int new_fd, uint64_t new_address, unsigned flags) {
@@ -270,6 +294,13 @@ Outcome rename_at(Task& task, int fd, uint64_t address, int new_fd, uint64_t new
   }
   TRY(from.directory.inode().rename(from.name, to.directory.inode(), to.name, flags));
   vfs::move_child(from.directory.dentry, from.name, to.directory.dentry, to.name, flags & kExchange);
+  tell_moved(from, to, moved);
+  if (other && (flags & kExchange)) {
+    tell_moved(to, from, *other);
+  } else if (other) {
+    vfs::tell_inode(other->inode(), IN_ATTRIB);
+    vfs::tell_unlinked(other->inode());
+  }
   return 0;
 }
 
@@ -281,6 +312,8 @@ Outcome link_at(Task& task, int fd, uint64_t address, int new_fd, uint64_t new_a
   if (target.mount != parent.directory.mount) return fail(EXDEV);
   if (target.inode().has_type(S_IFDIR)) return fail(EPERM);
   TRY(parent.directory.inode().link(parent.name, target.inode()));
+  vfs::tell_inode(target.inode(), IN_ATTRIB);
+  vfs::tell_entry(parent.directory.inode(), IN_CREATE, parent.name, false);
   return 0;
 }
 
@@ -291,6 +324,7 @@ Outcome symlink_at(Task& task, uint64_t target_address, int fd, uint64_t address
   vfs::NewFile file = TRY(vfs::new_file_in(task, parent.directory, parent.name, S_IFLNK | 0777));
   vfs::InodePtr inode = TRY(parent.directory.inode().symlink(file, target));
   vfs::add_child(parent.directory.dentry, parent.name, std::move(inode));
+  vfs::tell_entry(parent.directory.inode(), IN_CREATE, parent.name, false);
   return 0;
 }
 
@@ -305,7 +339,7 @@ Outcome read_link_at(Task& task, int fd, uint64_t address, uint64_t buffer, int 
 
 Outcome make_directory_at(Task& task, int fd, uint64_t address, uint32_t mode) {
   vfs::Parent parent = TRY(parent_for_new(task, fd, address));
-  TRY(create(task, parent, S_IFDIR | (mode & 01777)));
+  TRY(create_and_tell(task, parent, S_IFDIR | (mode & 01777)));
   return 0;
 }
 
@@ -333,7 +367,7 @@ Outcome make_node_at(Task& task, int fd, uint64_t address, uint32_t mode, uint64
   if (parent.wants_directory) return fail(ENOENT);
   // A device's number comes as the kernel has it: 12 bits of major, 20 of minor.
   const uint64_t number = makedev(device >> 8 & 0xfff, (device & 0xff) | (device >> 12 & 0xfff00));
-  TRY(create(task, parent, mode, S_ISCHR(mode) || S_ISBLK(mode) ? number : 0));
+  TRY(create_and_tell(task, parent, mode, S_ISCHR(mode) || S_ISBLK(mode) ? number : 0));
   return 0;
 }
 
@@ -461,6 +495,7 @@ Outcome list_directory(Task& task, const Arguments& a, size_t (*size_of)(size_t)
   if (too_small) return fail(EINVAL);
   TRY(task.memory().copy_out(a[1], buffer.data(), buffer.size()));
   directory.position_ = position;
+  vfs::tell(directory.path, IN_ACCESS);
   return buffer.size();
 }
 
@@ -565,6 +600,7 @@ Outcome sys_truncate(Task& task, const Arguments& a) {
   vfs::AttributeChange change;
   change.size = a[1];
   TRY(path.inode().set_attributes(change));
+  vfs::tell(path, IN_MODIFY);
   return 0;
 }
 

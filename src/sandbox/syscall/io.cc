@@ -9,6 +9,7 @@
 #include "sandbox/syscall/handlers.h"
 #include "sandbox/syscall/user_io.h"
 #include "sandbox/vfs/locks.h"
+#include "sandbox/vfs/watch.h"
 
 namespace cella::sandbox::syscall {
 namespace {
@@ -267,6 +268,7 @@ Outcome sys_ftruncate(Task& task, const Arguments& a) {
   vfs::AttributeChange change;
   change.size = a[1];
   TRY(file->path.inode().set_attributes(change));
+  vfs::tell(file->path, IN_MODIFY);
   return 0;
 }
 
@@ -275,6 +277,7 @@ Outcome sys_fallocate(Task& task, const Arguments& a) {
   vfs::FilePtr file = TRY(writable(task, a.fd(0)));
   if (file->path.inode().has_type(S_IFIFO)) return fail(ESPIPE);
   TRY(file->allocate(task, a.integer(1), a[2], a[3]));
+  vfs::tell(file->path, IN_MODIFY);
   return 0;
 }
 
@@ -324,6 +327,10 @@ Outcome sys_sendfile(Task& task, const Arguments& a) {
     }
   }
   if (a[2] != 0) TRY(task.memory().write<uint64_t>(a[2], *offset));
+  if (total > 0) {
+    vfs::tell(in->path, IN_ACCESS);
+    vfs::tell(out->path, IN_MODIFY);
+  }
   return total;
 }
 

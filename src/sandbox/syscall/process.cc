@@ -323,6 +323,7 @@ Outcome sys_setsid(Task& task, const Arguments&) {
     if (other->process_group == group.id) return fail(EPERM);
   group.session = group.process_group = group.id;
   group.terminal = nullptr;
+  group.old_foreground = 0;
   return static_cast<uint64_t>(group.id);
 }
 Outcome sys_setpgid(Task& task, const Arguments& a) {

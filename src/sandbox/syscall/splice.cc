@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "sandbox/syscall/handlers.h"
 #include "sandbox/syscall/user_io.h"
+#include "sandbox/vfs/watch.h"
 
 namespace cella::sandbox::syscall {
 
@@ -95,6 +96,12 @@ SysResult<void> write_offset(Task& task, const End& end) {
   return {};
 }
 
+void tell_moved(const End& in, const End& out, uint64_t size) {
+  if (size == 0) return;
+  vfs::tell(in.file->path, IN_ACCESS);
+  vfs::tell(out.file->path, IN_MODIFY);
+}
+
 bool is_regular(const End& end) {
   return end.file->path.inode().has_type(S_IFREG);
 }
@@ -115,6 +122,7 @@ Outcome sys_splice(Task& task, const Arguments& a) {
   const uint64_t moved = TRY(move(task, in, out, a[4], true, a.word(5) & SPLICE_F_NONBLOCK));
   TRY(write_offset(task, in));
   TRY(write_offset(task, out));
+  tell_moved(in, out, moved);
   return moved;
 }
 
@@ -162,6 +170,7 @@ Outcome sys_copy_file_range(Task& task, const Arguments& a) {
   }
   TRY(write_offset(task, in));
   TRY(write_offset(task, out));
+  tell_moved(in, out, total);
   return total;
 }
 

@@ -5,6 +5,7 @@
 #include "base/result.h"
 #include "sandbox/core/restart.h"
 #include "sandbox/syscall/handlers.h"
+#include "sandbox/task/clocks.h"
 
 namespace cella::sandbox::syscall {
 
@@ -32,7 +33,7 @@ SysResult<Nanoseconds> read_clock(Task& task, int clock) {
     case CLOCK_MONOTONIC_COARSE:
     case CLOCK_BOOTTIME:
     case CLOCK_TAI:
-      return core::now(clock);
+      return task.kernel.clocks->read(clock);
     default:
       return fail(EINVAL);
   }
@@ -94,13 +95,13 @@ Outcome sys_clock_nanosleep(Task& task, const Arguments& a) {
   return slept;
 }
 Outcome sys_gettimeofday(Task& task, const Arguments& a) {
-  const Nanoseconds now = core::now(CLOCK_REALTIME);
+  const Nanoseconds now = task.kernel.clocks->read(CLOCK_REALTIME);
   if (a[0] != 0) TRY(task.memory().write(a[0], timeval{now / core::kSecond, now % core::kSecond / 1000}));
   if (a[1] != 0) TRY(task.memory().write(a[1], uint64_t{0}));
   return 0;
 }
 Outcome sys_time(Task& task, const Arguments& a) {
-  const Nanoseconds seconds = core::now(CLOCK_REALTIME) / core::kSecond;
+  const Nanoseconds seconds = task.kernel.clocks->read(CLOCK_REALTIME) / core::kSecond;
   if (a[0] != 0) TRY(task.memory().write(a[0], seconds));
   return static_cast<uint64_t>(seconds);
 }

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "base/result.h"
+#include "sandbox/vfs/watch.h"
 
 namespace cella::sandbox::syscall {
 namespace {
@@ -113,18 +114,23 @@ SysResult<size_t> UserIo::whole(task::Task& task, bool into_user, Move move) {
 template <typename Move>
 Outcome UserIo::waiting(task::Task& task, vfs::File& file, bool into_user, Move move) {
   const bool may_wait = !file.is_nonblocking() && file.queue() != nullptr;
-  const bool is_message = file.is_socket() && static_cast<net::Socket&>(file).keeps_messages();
-  const core::Nanoseconds deadline = core::add_time(core::now(), file.patience(into_user));
+  const bool is_socket = file.is_socket();
+  const bool is_message = is_socket && static_cast<net::Socket&>(file).keeps_messages();
+  // A read is content with what there is, if it is no terminal's; a write goes on until all is gone.
+  const vfs::File::ReadTiming timing = into_user ? file.read_timing() : vfs::File::ReadTiming{size_};
+  core::Nanoseconds deadline = core::add_time(core::now(), std::min(timing.first, file.patience(into_user)));
   for (;;) {
     SysResult<size_t> n = is_message ? whole(task, into_user, move) : once(task, into_user, move);
     if (n) {
       done_ += *n;
-      // A read is content with what there is; a write goes on until all is gone.
-      if (into_user || done_ >= size_ || *n == 0 || !may_wait) return done_;
+      if (done_ >= timing.least || done_ >= size_ || *n == 0 || !may_wait) return done_;
+      if (timing.between != core::kNever) deadline = core::add_time(core::now(), timing.between);
       continue;
     }
     if (n.error().value != EAGAIN || !may_wait) return done_ > 0 ? Outcome(done_) : std::unexpected(n.error());
-    SysResult<void> slept = net::Socket::wait(task, *file.queue(), wanted_events(into_user), deadline);
+    SysResult<void> slept = is_socket ? net::Socket::wait(task, *file.queue(), wanted_events(into_user), deadline)
+                                      : task.sleep_on(*file.queue(), wanted_events(into_user), deadline);
+    if (!slept && slept.error().value == ETIMEDOUT) return done_;  // VTIME of a terminal
     if (!slept) return done_ > 0 ? Outcome(done_) : std::unexpected(slept.error());
   }
 }
@@ -185,13 +191,25 @@ Outcome UserIo::receive(task::Task& task, net::Socket& socket, net::Incoming& me
 }
 
 Outcome UserIo::read(task::Task& task, vfs::File& file, std::optional<uint64_t> offset) {
+  Outcome done = move_in(task, file, offset);
+  if (done && *done > 0) vfs::tell(file.path, IN_ACCESS);
+  return done;
+}
+
+Outcome UserIo::write(task::Task& task, vfs::File& file, std::optional<uint64_t> offset) {
+  Outcome done = move_out(task, file, offset);
+  if (done && *done > 0) vfs::tell(file.path, IN_MODIFY);
+  return done;
+}
+
+Outcome UserIo::move_in(task::Task& task, vfs::File& file, std::optional<uint64_t> offset) {
   if (offset) {
     return once(task, true, [&](vfs::IoVector& io) { return file.read_at(task, io, *offset); });
   }
   return waiting(task, file, true, [&](vfs::IoVector& io) { return file.read(task, io); });
 }
 
-Outcome UserIo::write(task::Task& task, vfs::File& file, std::optional<uint64_t> offset) {
+Outcome UserIo::move_out(task::Task& task, vfs::File& file, std::optional<uint64_t> offset) {
   const uint64_t limit = task.file_size_limit();
   const bool regular = limit != RLIM_INFINITY && file.path.inode().has_type(S_IFREG);
   if (regular && offset.value_or(file.position()) + size_ > limit) {

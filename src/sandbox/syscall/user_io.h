@@ -24,6 +24,8 @@ class UserIo {
 
  private:
   UserIo() = default;
+  Outcome move_in(task::Task& task, vfs::File& file, std::optional<uint64_t> offset);
+  Outcome move_out(task::Task& task, vfs::File& file, std::optional<uint64_t> offset);
   template <typename Move>
   SysResult<size_t> once(task::Task& task, bool into_user, Move move);
   // The same for a message, which goes at once: EFAULT where a part of the buffers is missing.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <set>
 
 #include "base/result.h"
 #include "sandbox/core/restart.h"
@@ -53,17 +54,16 @@ void give_children_away(ThreadGroup& group) {
   }
 }
 
-// Stopped members of process groups that lose their last tie to the session are told, setpgid(2).
-void tell_orphans(ThreadGroup& group) {
-  for (const auto& child : group.children) {
-    if (child->process_group == group.process_group || child->session != group.session) continue;
-    bool any_stopped = false;
-    for (const auto& [id, member] : group.kernel.groups)
-      any_stopped |= member->process_group == child->process_group && member->stopped;
-    if (!any_stopped) continue;
-    signal_process_group(group.kernel, child->process_group, signal_info(SIGHUP, SI_KERNEL));
-    signal_process_group(group.kernel, child->process_group, signal_info(SIGCONT, SI_KERNEL));
-  }
+// The process groups that lose a tie to their session with this process: its children's, and its own.
+std::set<int> groups_tied_by(const ThreadGroup& group) {
+  std::set<int> groups;
+  for (const auto& child : group.children)
+    if (child->process_group != group.process_group && child->session == group.session)
+      groups.insert(child->process_group);
+  auto parent = group.parent.lock();
+  if (parent != nullptr && parent->process_group != group.process_group && parent->session == group.session)
+    groups.insert(group.process_group);
+  return groups;
 }
 
 void end_process(ThreadGroup& group) {
@@ -71,13 +71,17 @@ void end_process(ThreadGroup& group) {
   group.is_zombie = true;
   group.alarm.cancel();
   group.timers.clear();
-  tell_orphans(group);
+  if (group.session == group.id) give_up_terminal(group, /*is_ending=*/true);
+  group.terminal = nullptr;
+  const std::set<int> tied = groups_tied_by(group);
   if (group.id == 1 || &group == kernel.init.get()) {
     // Everything ends with the first process.
     for (const auto& [id, other] : kernel.groups)
       if (other.get() != &group) other->exit(SIGKILL);
   }
   give_children_away(group);
+  for (int process_group : tied)
+    if (is_orphaned(kernel, process_group)) tell_orphans(kernel, process_group);
   auto parent = group.parent.lock();
   bool wanted = parent != nullptr;
   if (parent != nullptr) {

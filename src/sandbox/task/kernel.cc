@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include "sandbox/task/clocks.h"
 #include "sandbox/task/task.h"
 
 namespace cella::sandbox::task {
@@ -17,8 +18,15 @@ int own_cpus() {
 
 Kernel::Kernel(std::unique_ptr<platform::Platform> guest_platform, std::unique_ptr<mm::MemoryFile> memory_file,
                Dispatch syscalls)
-    : platform(std::move(guest_platform)), memory(std::move(memory_file)), dispatch(syscalls), cpu_count(own_cpus()) {}
-Kernel::~Kernel() = default;
+    : platform(std::move(guest_platform)),
+      memory(std::move(memory_file)),
+      dispatch(syscalls),
+      clocks(std::make_unique<Clocks>(timers, *memory)),
+      cpu_count(own_cpus()) {}
+Kernel::~Kernel() {
+  core::Locked locked(lock);
+  clocks->stop();
+}
 
 int Kernel::next_id() {
   constexpr int kMost = 4194304;

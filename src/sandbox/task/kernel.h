@@ -9,6 +9,7 @@
 #include "sandbox/core/time.h"
 #include "sandbox/core/timer.h"
 #include "sandbox/core/wait_queue.h"
+#include "sandbox/mm/mappable.h"
 #include "sandbox/mm/memory_file.h"
 #include "sandbox/platform/platform.h"
 #include "sandbox/task/futex.h"
@@ -20,7 +21,9 @@ class Stack;
 
 namespace cella::sandbox::task {
 
+class Clocks;
 class Task;
+class Terminal;
 class ThreadGroup;
 
 // What programs make of the kernel's version: new enough for all that is served, and no promise of more.
@@ -59,10 +62,16 @@ class Kernel {
   std::unique_ptr<mm::MemoryFile> memory;
   Dispatch dispatch;
   core::TimerQueue timers{lock};
+  const std::unique_ptr<Clocks> clocks;  // after what it needs
   FutexTable futexes;
   HostName host_name;
   std::shared_ptr<vfs::MountNamespace> mounts;
   std::shared_ptr<net::Stack> network;  // what sockets are made of, net/stack.h; null: there are none
+  // What loader/ maps into every program.
+  struct Vdso {
+    std::shared_ptr<mm::Mappable> clocks, code;
+  } vdso;
+  std::shared_ptr<Terminal> console;  // /dev/console; null: there is none
   uint64_t task_limit = 32768;
   uint64_t memory_limit = uint64_t{1} << 34;  // bytes that guests are told they have
   // Processors that guests are told they have: those of this process when the kernel is made, or fewer.

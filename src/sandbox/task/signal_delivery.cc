@@ -25,11 +25,11 @@ void cancel_contrary(ThreadGroup& group, int signal) {
   for (Task* task : group.tasks) task->pending.remove(contrary);
 }
 
-// Process 1 gets only what it has a handler for or waits for, pid_namespaces(7); from outside of the container (pid 0)
-// SIGKILL and SIGSTOP too.
+// Process 1 gets only what it has a handler for or waits for, pid_namespaces(7); from the kernel (a terminal's SIGINT)
+// and from outside of the container (pid 0) SIGKILL and SIGSTOP too.
 bool is_lost_on_init(const ThreadGroup& group, const siginfo_t& info) {
-  if (group.id != 1 || is_kernel(info) || group.actions->of(info.si_signo).handler != kDefault) return false;
-  return info.si_pid != 0 || !(bit(info.si_signo) & kUnblockable);
+  if (group.id != 1 || group.actions->of(info.si_signo).handler != kDefault) return false;
+  return (!is_kernel(info) && info.si_pid != 0) || !(bit(info.si_signo) & kUnblockable);
 }
 
 void go_on(ThreadGroup& group) {
@@ -40,7 +40,7 @@ void go_on(ThreadGroup& group) {
   if (auto parent = group.parent.lock()) {
     siginfo_t info = signal_info(SIGCHLD, CLD_CONTINUED, group.id);
     info.si_status = SIGCONT;
-    parent->send(info);
+    if (!(parent->actions->of(SIGCHLD).flags & SA_NOCLDSTOP)) parent->send(info);
     parent->child_events.notify(~0u);
   }
 }
@@ -276,6 +276,15 @@ bool is_orphaned(Kernel& kernel, int process_group) {
     if (parent != nullptr && parent->process_group != process_group && parent->session == group->session) return false;
   }
   return true;
+}
+
+void tell_orphans(Kernel& kernel, int process_group) {
+  const bool any_stopped = std::ranges::any_of(kernel.groups, [&](const auto& entry) {
+    return entry.second->process_group == process_group && entry.second->stopped;
+  });
+  if (!any_stopped) return;
+  signal_process_group(kernel, process_group, signal_info(SIGHUP, SI_KERNEL));
+  signal_process_group(kernel, process_group, signal_info(SIGCONT, SI_KERNEL));
 }
 
 }  // namespace cella::sandbox::task

@@ -188,5 +188,7 @@ bool may_signal(const Task& sender, const ThreadGroup& target, int signal);
 void signal_process_group(Kernel& kernel, int process_group, const siginfo_t& info);
 // Is a process group without a member whose parent is in another group of the session?
 bool is_orphaned(Kernel& kernel, int process_group);
+// It has become that: if somebody in it is stopped, all are told, setpgid(2).
+void tell_orphans(Kernel& kernel, int process_group);
 
 }  // namespace cella::sandbox::task

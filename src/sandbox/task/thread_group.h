@@ -13,6 +13,7 @@
 #include "sandbox/core/wait_queue.h"
 #include "sandbox/task/posix_timers.h"
 #include "sandbox/task/signals.h"
+#include "sandbox/task/terminal.h"
 
 namespace cella::sandbox::task {
 
@@ -29,7 +30,8 @@ class ThreadGroup : public std::enable_shared_from_this<ThreadGroup> {
   int id = 0;
   int process_group = 0;
   int session = 0;
-  std::shared_ptr<void> terminal;  // the controlling one: fs/tty's
+  std::shared_ptr<Terminal> terminal;  // the controlling one
+  int old_foreground = 0;              // of a leader: the foreground of a terminal that has hung up
   std::weak_ptr<ThreadGroup> parent;
   std::vector<std::shared_ptr<ThreadGroup>> children;
   std::vector<Task*> tasks;  // the leader first, while it lives

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "sandbox/vfs/locks.h"
+#include "sandbox/vfs/watch.h"
 
 namespace cella::sandbox::vfs {
 namespace {
@@ -19,6 +20,15 @@ std::unexpected<Errno> fail(int error) {
 
 File::~File() {
   if (path && path.inode().locks != nullptr) path.inode().locks->release(this);
+  if (!announced_) return;
+  tell(path, may_write() ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+  if (--path.inode().open_files == 0 && path.dentry->unlinked) tell_unlinked(path.inode());
+}
+
+void File::announce() {
+  announced_ = true;
+  ++path.inode().open_files;
+  tell(path, IN_OPEN);
 }
 
 SysResult<size_t> SeekableFile::read(Caller& caller, IoVector& io) {

@@ -33,6 +33,9 @@ class File : public std::enable_shared_from_this<File> {
   int owner = 0;
   int owner_signal = 0;
 
+  // open(2) has made it, and its end is to be told of: watch.h.
+  void announce();
+
   bool may_read() const { return (flags & O_ACCMODE) != O_WRONLY && !(flags & O_PATH); }
   bool may_write() const { return (flags & O_ACCMODE) != O_RDONLY && !(flags & O_PATH); }
   bool is_nonblocking() const { return flags & O_NONBLOCK; }
@@ -51,6 +54,14 @@ class File : public std::enable_shared_from_this<File> {
   virtual SysResult<void> allocate(Caller&, int /*mode*/, uint64_t /*offset*/, uint64_t /*size*/) {
     return std::unexpected(Errno{ENODEV});
   }
+
+  // How a read that may wait does so, VMIN and VTIME of termios(3): until it has `least` bytes, or until that time has
+  // passed before the first, or between two.
+  struct ReadTiming {
+    size_t least = 1;
+    core::Nanoseconds first = core::kNever, between = core::kNever;
+  };
+  virtual ReadTiming read_timing() const { return {}; }
 
   // --- readiness, poll(2)
   virtual uint32_t ready(Caller&) { return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM; }
@@ -92,6 +103,9 @@ class File : public std::enable_shared_from_this<File> {
   virtual void on_close(Caller&) {}
   // What /proc/PID/fdinfo shows besides position and flags.
   virtual uint64_t position() const { return 0; }
+
+ private:
+  bool announced_ = false;
 };
 
 // A file with a position, whose data is at places.

@@ -24,6 +24,7 @@ namespace cella::sandbox::vfs {
 class File;
 class FileLocks;
 class Inode;
+class Watch;
 using InodePtr = std::shared_ptr<Inode>;
 using FilePtr = std::shared_ptr<File>;
 struct Path;
@@ -75,7 +76,8 @@ class Inode : public std::enable_shared_from_this<Inode> {
   virtual SysResult<std::string> read_link(Caller&) { return std::unexpected(Errno{EINVAL}); }
   virtual SysResult<std::optional<Path>> follow(Caller&);
 
-  // `flags`: O_* of open(2), without O_CREAT, O_EXCL, O_TRUNC, which have been dealt with.
+  // `flags`: O_* of open(2), without O_CREAT, O_EXCL, O_TRUNC, which have been dealt with. O_NOCTTY is none of the
+  // file's own.
   virtual SysResult<FilePtr> open(Caller& caller, const Path& path, int flags) = 0;
 
   // xattr(7). A size of 0 asks for the length.
@@ -106,7 +108,8 @@ class Inode : public std::enable_shared_from_this<Inode> {
   // A unix socket that is bound here, unix(7).
   std::weak_ptr<void> bound_socket;
   // Those who wait for changes, inotify(7).
-  core::WaitQueue watchers;
+  std::vector<Watch*> watches;
+  int open_files = 0;  // that have been told of as opened, watch.h
 };
 
 }  // namespace cella::sandbox::vfs

@@ -1,5 +1,6 @@
 // proc_pid_stat(5), proc_pid_statm(5), proc_pid_status(5).
 #include <sys/mman.h>
+#include <sys/sysmacros.h>
 
 #include "base/result.h"
 #include "sandbox/fs/proc/process_text.h"
@@ -65,6 +66,13 @@ mm::MemoryManager* memory_of(const Task* task) {
   return task != nullptr ? task->memory_manager.get() : nullptr;
 }
 
+// The controlling terminal's device as tty_nr packs it; 0: there is none.
+uint64_t terminal_number(const ThreadGroup& group) {
+  if (group.terminal == nullptr) return 0;
+  const unsigned low = minor(group.terminal->device());
+  return (low & 0xff) | major(group.terminal->device()) << 8 | (low & ~0xffu) << 12;
+}
+
 // Bits of processors that there are, in words of 32 from the highest.
 std::string cpu_mask(int count) {
   std::string text;
@@ -113,9 +121,10 @@ SysResult<std::string> stat_text(vfs::Caller& caller, const Subject& subject) {
   const mm::MemoryManager::Resident resident = memory ? memory->resident() : mm::MemoryManager::Resident();
   constexpr int kDefaultPriority = 20;
   const int nice = task != nullptr ? task->nice : 0;
-  std::string text =
-      fmt::format("{} ({}) {} {} {} {} 0 -1 {} 0 0 0 0", subject.id(), name_of(*group, task), process_state(subject)[0],
-                  parent_of(*group), group->process_group, group->session, 4194304 /* PF_RANDOMIZE */);
+  std::string text = fmt::format("{} ({}) {} {} {} {} {} {} {} 0 0 0 0", subject.id(), name_of(*group, task),
+                                 process_state(subject)[0], parent_of(*group), group->process_group, group->session,
+                                 terminal_number(*group), group->terminal != nullptr ? group->terminal->foreground : -1,
+                                 4194304 /* PF_RANDOMIZE */);
   text += fmt::format(" {} {} {} {} {} {} {} 0 {}", clock_ticks(times.user), clock_ticks(times.system),
                       clock_ticks(group->children_user_time), clock_ticks(group->children_system_time),
                       kDefaultPriority + nice, nice, group->tasks.size(),

@@ -5,6 +5,7 @@
 #include "base/result.h"
 #include "sandbox/task/task.h"
 #include "sandbox/vfs/permission.h"
+#include "sandbox/vfs/watch.h"
 
 namespace cella::sandbox::net {
 namespace {
@@ -51,6 +52,7 @@ SysResult<vfs::Path> make_socket_node(Caller& caller, const std::string& path, v
   .st_mode;
   vfs::NewFile file = TRY(vfs::new_file_in(caller, parent.directory, parent.name, mode));
   vfs::InodePtr inode = TRY(parent.directory.inode().create(file));
+  vfs::tell_entry(parent.directory.inode(), IN_CREATE, parent.name, false);
   return vfs::Path{parent.directory.mount, vfs::add_child(parent.directory.dentry, parent.name, std::move(inode))};
 }
 
