@@ -3,10 +3,12 @@ and the kernel are on the host."""
 import json
 import os
 import pathlib
+import shutil
 
 import pytest
 
 import harness
+import test_guest
 from harness import wait_for
 
 
@@ -121,3 +123,20 @@ def test_an_unlinked_file_is_truncated(proxied):
     (c.rootfs / "tmp").mkdir(exist_ok=True)
     result = c.run()
     assert (result.returncode, result.stdout.strip()) == (0, "3"), result.stderr
+
+
+@pytest.mark.parametrize("family", ["files", "io", "locks"])
+def test_guest_programs_on_the_hosts_files(proxied, family):
+    # test_guest.py gives them a tmpfs to work in; here all that they do is done by the gofer.
+    program = test_guest.PROGRAMS / f"guest_{family}"
+    assert program.exists(), f"{program} is not built"
+    c = proxied(f"/{program.name}", "--gtest_color=no")
+    shutil.copy(program, c.rootfs)
+    (c.rootfs / "tmp").mkdir(exist_ok=True)
+    (c.rootfs / "tmp").chmod(0o1777)
+    c.config["process"]["noNewPrivileges"] = False
+    c.config["process"]["capabilities"] = {kind: test_guest.CAPABILITIES for kind in ("bounding", "effective", "permitted")}
+    c.config["root"]["readonly"] = False
+    c.config["mounts"] = [m for m in c.config["mounts"] if m["destination"] != "/tmp"]
+    result = c.run(timeout=test_guest.TIMEOUT)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr

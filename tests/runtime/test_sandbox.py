@@ -322,6 +322,15 @@ def test_modes_are_the_guests(sandbox):
     assert modes == {"d": 0o777, "f": 0o666, "p": 0o666, "e": 0o750, "g": 0o640, "h": 0o600}
 
 
+def test_names_on_the_host_change(sandbox):
+    c = sandbox("sh", "-ec", "echo 1 >/a; mv /a /b; ln /b /c; ln -s b /d; mkdir /e; mv /b /e/f; rm /c; rmdir /e 2>/dev/null || cat /e/f")
+    c.config["root"]["readonly"] = False
+    result = c.run()
+    assert (result.returncode, result.stdout) == (0, "1\n"), result.stderr
+    assert (c.rootfs / "e/f").read_text() == "1\n" and os.readlink(c.rootfs / "d") == "b"
+    assert not any((c.rootfs / name).exists() for name in "abc")
+
+
 def test_read_only_root(sandbox):
     c = sandbox("sh", "-c", "echo x >/file")
     result = c.run()

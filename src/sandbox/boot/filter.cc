@@ -106,6 +106,7 @@ constexpr FilterRule kRules[] = {
     {CALL(symlinkat), kFd, 1, 0, kDirectFiles, "symlink(2) of the guest"},
     {CALL(linkat), kTwoFds, 0, 0, kDirectFiles, "link(2) of the guest"},
     {CALL(unlinkat), kFd, 0, 0, kDirectFiles, "unlink(2) of the guest"},
+    {CALL(renameat), kTwoFds, 0, 0, kDirectFiles, "the same without flags, as glibc does it"},
     {CALL(renameat2), kTwoFds, 0, 0, kDirectFiles, "rename(2) of the guest"},
     {CALL(readlinkat), kFd, 0, 0, kDirectFiles, "readlink(2) of the guest"},
     {CALL(fchmod), kNone, 0, 0, kDirectFiles, "chmod(2) of the guest"},

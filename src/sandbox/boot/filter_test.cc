@@ -127,6 +127,8 @@ TEST(Filter, ChecksArguments) {
       {SYS_linkat, {5, 0, 6, 0, 0}, kAllow},
       {SYS_linkat, {5, 0, kCwd, 0, 0}, kKill},
       {SYS_renameat2, {kCwd, 0, 6, 0, 0}, kKill},
+      {SYS_renameat, {5, 0, 6, 0}, kAllow},
+      {SYS_renameat, {5, 0, kCwd, 0}, kKill},
       {SYS_symlinkat, {0, 7, 0}, kAllow},
       {SYS_symlinkat, {0, kCwd, 0}, kKill},
       {SYS_clone, {0x3d0f00}, kAllow},

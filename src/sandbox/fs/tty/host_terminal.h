@@ -1,7 +1,7 @@
 // The container's own terminal: one whose other end is a terminal of the host's, which this process has been given.
 //
 // The host's is put into raw mode and carries bytes alone; everything that makes it a terminal for the guest, from echo
-// to the foreground process group, is this kernel's: docs/decisions/0017-the-containers-terminal.md. Of what the guest
+// to the foreground process group, is this kernel's: docs/decisions/0020-the-containers-terminal.md. Of what the guest
 // asks for only the window's size reaches the host.
 //
 // What it needs of the host: fcntl F_SETFL, read, write, poll, and on its descriptor the ioctls TIOCGWINSZ and
