@@ -30,8 +30,12 @@ static void check(int good, const char* what) {
   exit(1);
 }
 
-static void do_getppid(void) { check(syscall(SYS_getppid) >= 0, "getppid"); }
-static void do_pread(void) { check(pread(file, page, PAGE, 0) == PAGE, "pread"); }
+static void do_getppid(void) {
+  check(syscall(SYS_getppid) >= 0, "getppid");
+}
+static void do_pread(void) {
+  check(pread(file, page, PAGE, 0) == PAGE, "pread");
+}
 static void do_open(void) {
   int fd = open("/tmp/bench-file", O_RDONLY);
   check(fd >= 0, "open");
@@ -73,7 +77,7 @@ static const struct {
   void (*once)(void);
   int operations;
 } kWorks[] = {
-    {"getppid", do_getppid, 1}, {"pread", do_pread, 1}, {"open-close", do_open, 1},     {"fault", do_fault, FAULTS},
+    {"getppid", do_getppid, 1}, {"pread", do_pread, 1}, {"open-close", do_open, 1}, {"fault", do_fault, FAULTS},
     {"mmap", do_mmap, 1},       {"fork", do_fork, 1},   {"vfork-exec", do_exec, 1},
 };
 

@@ -17,8 +17,7 @@ struct Name {
   const char* text;
   bool is_supported;
 };
-constexpr Name<FileAccess> kFileAccess[] = {{FileAccess::kProxy, "proxy", true},
-                                            {FileAccess::kDirect, "direct", true}};
+constexpr Name<FileAccess> kFileAccess[] = {{FileAccess::kProxy, "proxy", true}, {FileAccess::kDirect, "direct", true}};
 constexpr Name<NetworkType> kNetworks[] = {
     {NetworkType::kSandbox, "sandbox", false}, {NetworkType::kHost, "host", true}, {NetworkType::kNone, "none", true}};
 constexpr Name<PlatformType> kPlatforms[] = {{PlatformType::kPtrace, "ptrace", true},
