@@ -133,7 +133,7 @@ void ControlServer::handle_call(Connection& connection, const std::string& line)
     connection.is_broken = true;
     return;
   }
-  static const json::Value kNothing;
+  static const json::Value kNothing{};
   if (name->string() == kApplicationWait) {
     // Answered later, unless it cannot be.
     Result<Wait> wait = read_arg<Wait>(arg != nullptr ? *arg : kNothing);
