@@ -25,10 +25,10 @@ constexpr uint32_t kFirstRoot = kSocket + 1;
 }  // namespace
 
 Result<GoferPlan> plan_gofer(const config::Config& container, const std::vector<bool>& read_only,
-                             std::vector<config::IDMap> uids, std::vector<config::IDMap> gids) {
+                             const sandbox::JailFacts& facts) {
   rlimit limit;
   if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) return base::fail_errno(errno, "reading the limit of descriptors");
-  GoferPlan plan{sandbox::gofer::make_jail(container, {std::move(uids), std::move(gids), limit.rlim_max}), {}, 0};
+  GoferPlan plan{sandbox::gofer::make_jail(container, facts, limit.rlim_max), {}, 0};
   plan.jail.process.args = {"cella", "gofer", std::to_string(kRequest)};
   uint32_t next = kFirstRoot;
   for (bool one : read_only) plan.request.roots.push_back({static_cast<int>(next++), one});

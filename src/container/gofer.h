@@ -19,13 +19,13 @@ namespace cella::container {
 
 // Nothing has been opened. The gofer's descriptors are the request, the socket and the roots, from 3 on.
 struct GoferPlan {
-  sandbox::gofer::Jail jail;
+  sandbox::Jail jail;
   sandbox::gofer::GoferRequest request;
   uint32_t extra_files = 0;
 };
-// `read_only`: for each root. `uids`, `gids`: as in sandbox::gofer::JailFacts.
+// `read_only`: for each root.
 Result<GoferPlan> plan_gofer(const config::Config& container, const std::vector<bool>& read_only,
-                             std::vector<config::IDMap> uids, std::vector<config::IDMap> gids);
+                             const sandbox::JailFacts& facts);
 
 struct GoferFiles {
   sys::FileDescriptor kernel_socket;       // the kernel's end

@@ -75,7 +75,7 @@ Result<SandboxPlan> plan_sandbox(const FactoryOptions& factory, const std::strin
   const sandbox::Config options = TRY(sandbox::boot::options_from(config.labels));
   const config::ProcessConfig full = plan::with_defaults(process, config);
   TRY(sandbox::boot::check_enforced(config, full));
-  sandbox::boot::JailFacts facts;
+  sandbox::JailFacts facts;
   facts.uids = TRY(own_ids("/proc/self/uid_map"));
   facts.gids = TRY(own_ids("/proc/self/gid_map"));
   SandboxPlan plan{sandbox::boot::make_jail(config, full, options, facts),
@@ -106,7 +106,8 @@ Result<SandboxPlan> plan_sandbox(const FactoryOptions& factory, const std::strin
   if (has_gofer) {
     std::vector<bool> read_only;
     for (const SandboxPlan::Source& source : plan.sources) read_only.push_back(source.read_only);
-    plan.gofer = TRY(plan_gofer(config, read_only, facts.uids, facts.gids));
+    plan.gofer = TRY(plan_gofer(config, read_only, facts));
+    plan.gofer->request.disable_seccomp = options.disable_seccomp;
   }
   plan.extra_files = next - plan::kFirstExtraFile;
   request.report = static_cast<int>(next);
@@ -122,8 +123,9 @@ Result<SandboxFiles> open_sandbox(const FactoryOptions& options, const SandboxPl
   }
   const sandbox::Config config = TRY(sandbox::boot::options_from(plan.request.options));
   if (config.disable_seccomp && options.on_warning) {
-    options.on_warning({"/annotations/dev.cella.sandbox.disable-seccomp",
-                        "the application kernel runs without its own seccomp filter: for debugging alone"});
+    options.on_warning(
+        {"/annotations/dev.cella.sandbox.disable-seccomp",
+         "the application kernel and its gofer run without their own seccomp filters: for debugging alone"});
   }
   SandboxFiles files;
   files.program = TRY(sys::open(options.sandbox_program.c_str(), O_RDONLY), "opening the application kernel {}",

@@ -18,7 +18,7 @@ namespace cella::container {
 
 // The jail of a container, its program included, and what the kernel is told. Nothing has been opened.
 struct SandboxPlan {
-  sandbox::boot::Jail jail;
+  sandbox::Jail jail;
   sandbox::boot::BootRequest request;
   // Of the host's: the root, and what is bound. In this order the kernel's descriptors after the request and the
   // control socket, which are the first; or the gofer's roots, and then the socket to it is the kernel's third. Behind

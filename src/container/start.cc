@@ -55,7 +55,6 @@ class Start {
     config::ProcessConfig process = process_.config;
     if (!container_.is_sandbox()) process = TRY(grantable(process_.config, config_, ignored));
     TRY(settle(*container_.options, std::move(ignored)));
-    facts_ = facts;
     plan::StartOptions options;
     options.id = container_.id();
     options.wait_for_start = wait_;
@@ -65,6 +64,7 @@ class Start {
     rdt_ = TRY(plan_rdt_group(config_, container_.id()));
     if (container_.is_sandbox()) {
       sandbox_ = TRY(plan_sandbox(*container_.options, container_.id(), config_, process, process_.extra_files.size()));
+      facts_ = facts;
       sandbox_files_ = TRY(open_sandbox(*container_.options, *sandbox_, container_.directory, process_.extra_files));
       options.extra_files = sandbox_->extra_files;
       options.open_program = true;
@@ -252,7 +252,7 @@ class Start {
   cgroup::Layout layout_;
   std::optional<cgroup::Manager> manager_;
   std::optional<rdt::Group> rdt_;
-  plan::Facts facts_;
+  plan::Facts facts_;  // of a sandbox, for its gofer
   std::optional<SandboxPlan> sandbox_;
   SandboxFiles sandbox_files_;
   std::vector<sys::FileDescriptor> documents_;

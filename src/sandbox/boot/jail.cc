@@ -1,6 +1,5 @@
 #include "sandbox/boot/jail.h"
 
-#include <linux/capability.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -13,23 +12,6 @@ namespace cella::sandbox::boot {
 namespace {
 
 using config::NamespaceType;
-
-constexpr uint64_t bit(int capability) {
-  return uint64_t{1} << capability;
-}
-// To do to the host's files what the guest's users may do to theirs.
-constexpr uint64_t kFileCapabilities =
-    bit(CAP_CHOWN) | bit(CAP_DAC_OVERRIDE) | bit(CAP_DAC_READ_SEARCH) | bit(CAP_FOWNER) | bit(CAP_FSETID);
-
-// Nothing is in it and nothing can be made in it.
-config::Mount empty_root() {
-  config::Mount mount;
-  mount.source = mount.device = "tmpfs";
-  mount.destination = "/";
-  mount.flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
-  mount.data = "mode=0555,size=4k,nr_inodes=1";
-  return mount;
-}
 
 // Field by field what is asked for and not enforced: never passed over.
 struct Refusal {
@@ -126,38 +108,21 @@ Result<void> check_enforced(const config::Config& container, const config::Proce
 
 Jail make_jail(const config::Config& container, const config::ProcessConfig& process, const Config& options,
                const JailFacts& facts) {
-  Jail jail;
+  // Nothing is in its root, and nothing can be made in it.
+  const uint64_t capabilities = options.file_access == FileAccess::kDirect ? kFileCapabilities : 0;
+  Jail jail = sandbox::make_jail(container, facts, 1, capabilities);
   config::Config& config = jail.config;
-  config.rootfs = container.rootfs;
-  config.no_pivot_root = container.no_pivot_root;
-  config.mounts.push_back(empty_root());
-  config.readonlyfs = true;
-
-  config.namespaces.add(NamespaceType::kUser, container.namespaces.path_of(NamespaceType::kUser));
-  for (NamespaceType type : {NamespaceType::kMount, NamespaceType::kPid, NamespaceType::kIpc, NamespaceType::kUts})
-    config.namespaces.add(type);
+  config.mounts[0].flags |= MS_RDONLY;
   if (options.network != NetworkType::kHost) {
     config.namespaces.add(NamespaceType::kNet);
   } else if (container.namespaces.contains(NamespaceType::kNet)) {
     config.namespaces.add(NamespaceType::kNet, container.namespaces.path_of(NamespaceType::kNet));
   }
-  const bool has_user_namespace = container.namespaces.contains(NamespaceType::kUser);
-  config.uid_mappings = has_user_namespace ? container.uid_mappings : facts.uids;
-  config.gid_mappings = has_user_namespace ? container.gid_mappings : facts.gids;
-
   // What the host does for the container as a whole.
-  config.rootless_euid = container.rootless_euid;
-  config.no_new_keyring = container.no_new_keyring;
   config.parent_death_signal = container.parent_death_signal;
-  config.memory_policy = container.memory_policy;
   config.hooks.prestart = container.hooks.prestart;
   config.hooks.create_runtime = container.hooks.create_runtime;
 
-  jail.process.no_new_privileges = true;
-  config::Capabilities& capabilities = jail.process.capabilities.emplace();
-  if (options.file_access == FileAccess::kDirect) {
-    capabilities.bounding = capabilities.permitted = capabilities.effective = kFileCapabilities;
-  }
   jail.process.scheduler = process.scheduler ? process.scheduler : container.scheduler;
   jail.process.io_priority = process.io_priority ? process.io_priority : container.io_priority;
   return jail;

@@ -6,25 +6,14 @@
 // be had.
 #pragma once
 
-#include <vector>
-
 #include <cella/config.h>
 #include <cella/sandbox.h>
 
 #include "sandbox/boot/boot_request.h"
+#include "sandbox/jail/jail.h"
 
 namespace cella::sandbox::boot {
 
-// What the host says, for a container without a user namespace of its own: the ids that the caller has, as they are
-// called where it is.
-struct JailFacts {
-  std::vector<config::IDMap> uids, gids;
-};
-
-struct Jail {
-  config::Config config;
-  config::ProcessConfig process;  // without args
-};
 Jail make_jail(const config::Config& container, const config::ProcessConfig& process, const Config& options,
                const JailFacts& facts);
 

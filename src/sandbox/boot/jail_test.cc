@@ -1,6 +1,7 @@
 #include "sandbox/boot/jail.h"
 
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 
 #include "sandbox/boot/options.h"
 
@@ -18,6 +19,59 @@ TEST(Options, AreReadAndWrittenAsAnnotations) {
   EXPECT_EQ(config->strace_log_size, 7u);
   EXPECT_EQ(options_from(to_labels(*config)), *config);
   EXPECT_TRUE(to_labels(Config()).empty());
+}
+
+config::Config container() {
+  config::Config config;
+  config.rootfs = "/bundle/rootfs";
+  config.namespaces.add(config::NamespaceType::kNet, "/run/netns/pod");
+  config::Mount& mount = config.mounts.emplace_back();
+  mount.source = "/secret";
+  mount.destination = "/data";
+  mount.flags = MS_BIND;
+  return config;
+}
+
+TEST(Jail, IsEmptyAndReadOnly) {
+  const Jail jail = make_jail(container(), {}, {}, {{{0, 0, 100}}, {{0, 0, 200}}});
+  ASSERT_EQ(jail.config.mounts.size(), 1u);
+  EXPECT_EQ(jail.config.mounts[0].destination, "/");
+  EXPECT_EQ(jail.config.mounts[0].data, "mode=0555,size=4k,nr_inodes=1");
+  EXPECT_EQ(jail.config.mounts[0].flags, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
+  EXPECT_TRUE(jail.config.readonlyfs);
+  EXPECT_EQ(jail.config.uid_mappings, (std::vector<config::IDMap>{{0, 0, 100}}));
+  EXPECT_EQ(jail.config.gid_mappings, (std::vector<config::IDMap>{{0, 0, 200}}));
+}
+
+TEST(Jail, HasCapabilitiesForDirectFilesAlone) {
+  Config options;
+  options.file_access = FileAccess::kDirect;
+  EXPECT_EQ(make_jail(container(), {}, options, {}).process.capabilities->effective, kFileCapabilities);
+  options.file_access = FileAccess::kProxy;
+  const config::Capabilities none = *make_jail(container(), {}, options, {}).process.capabilities;
+  EXPECT_EQ(none.bounding | none.permitted | none.effective | none.inheritable | none.ambient, 0u);
+}
+
+TEST(Jail, HasTheContainersNetworkForHostAlone) {
+  Config options;
+  EXPECT_TRUE(make_jail(container(), {}, options, {}).config.namespaces.is_new(config::NamespaceType::kNet));
+  options.network = NetworkType::kHost;
+  EXPECT_EQ(make_jail(container(), {}, options, {}).config.namespaces.path_of(config::NamespaceType::kNet),
+            "/run/netns/pod");
+}
+
+TEST(Jail, WhatIsNotEnforcedIsNamed) {
+  EXPECT_TRUE(check_enforced(container(), {}));
+  config::Config config = container();
+  config.sysctl["kernel.shmmax"] = "1";
+  config::ProcessConfig process;
+  process.terminal = true;
+  Result<void> checked = check_enforced(config, process);
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().code, ErrorCode::kUnsupported);
+  ASSERT_EQ(checked.error().findings.size(), 2u);
+  EXPECT_EQ(checked.error().findings[0].pointer, "/process/terminal");
+  EXPECT_EQ(checked.error().findings[1].pointer, "/linux/sysctl");
 }
 
 }  // namespace

@@ -124,8 +124,9 @@ std::string home_of(Task& task, uint32_t uid) {
     vfs::Path path = TRY(vfs::resolve(task, task.fs->position, task.fs->position.root, "/etc/passwd"));
     if (!path.inode().has_type(S_IFREG)) return {};
     vfs::FilePtr file = TRY(path.inode().open(task, path, O_RDONLY));
-    constexpr size_t kMaxSize = 1 << 20;
-    text.resize(kMaxSize);
+    constexpr off_t kMaxSize = 1 << 20;
+    const vfs::Attributes attributes = TRY(path.inode().attributes());
+    text.resize(static_cast<size_t>(std::clamp<off_t>(attributes.st_size, 0, kMaxSize)));
     vfs::IoVector io(text.data(), text.size());
     text.resize(TRY(file->read_at(task, io, 0)));
     return {};

@@ -11,23 +11,12 @@
 // (fs/host/direct_backend.h).
 #pragma once
 
-#include <string>
-#include <vector>
-
-#include <cella/config.h>
+#include "sandbox/jail/jail.h"
 
 namespace cella::sandbox::gofer {
 
-struct JailFacts {
-  // The ids that the caller has, as they are called where it is: for a container without a user namespace of its own.
-  std::vector<config::IDMap> uids, gids;
-  uint64_t max_descriptors = 1 << 20;  // RLIMIT_NOFILE's hard limit of the caller
-};
-struct Jail {
-  config::Config config;
-  config::ProcessConfig process;  // without args
-};
 // `container`: whose files are served. The gofer belongs into its cgroup.
-Jail make_jail(const config::Config& container, const JailFacts& facts);
+// `max_descriptors`: RLIMIT_NOFILE's hard limit of the caller.
+Jail make_jail(const config::Config& container, const JailFacts& facts, uint64_t max_descriptors = 1 << 20);
 
 }  // namespace cella::sandbox::gofer

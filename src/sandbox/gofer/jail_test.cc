@@ -26,7 +26,7 @@ config::Config container() {
 }
 
 TEST(Jail, HasNothingOfTheContainersButItsIds) {
-  const Jail jail = make_jail(container(), {{{0, 0, 100}}, {{0, 0, 200}}, 4096});
+  const Jail jail = make_jail(container(), {{{0, 0, 100}}, {{0, 0, 200}}}, 4096);
   ASSERT_EQ(jail.config.mounts.size(), 2u);
   EXPECT_EQ(jail.config.mounts[0].destination, "/");
   EXPECT_EQ(jail.config.mounts[0].device, "tmpfs");
@@ -48,7 +48,7 @@ TEST(Jail, FollowsTheContainersUserNamespace) {
   config.namespaces.add(NamespaceType::kUser);
   config.uid_mappings = {{0, 100000, 65536}};
   config.gid_mappings = {{0, 200000, 65536}};
-  const Jail made = make_jail(config, {{{0, 0, 100}}, {{0, 0, 100}}, 4096});
+  const Jail made = make_jail(config, {{{0, 0, 100}}, {{0, 0, 100}}});
   EXPECT_EQ(made.config.uid_mappings, config.uid_mappings);
   EXPECT_EQ(made.config.gid_mappings, config.gid_mappings);
   config.namespaces.add(NamespaceType::kUser, "/proc/7/ns/user");
