@@ -78,6 +78,9 @@ struct ConsoleSockets {
   sys::FileDescriptor ours;    // with keep_console: the master arrives here
 };
 Result<ConsoleSockets> open_console(const Process& process);
+// Does init's part for a process of the sandbox: makes a terminal of the host's, sends its master to `sockets.theirs`,
+// and gives the slave, which nobody is controlled by yet.
+Result<sys::FileDescriptor> make_terminal(const Process& process, const ConsoleSockets& sockets);
 Result<void> receive_console(ConsoleSockets& sockets, Process& process);
 // As soon as the process exists: its pid file, its pidfd socket, its OOM score. A rootless container does without a
 // score that it may not have; that is added to `ignored`.

@@ -1,6 +1,7 @@
 #include "container/control.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,14 +22,19 @@ using sys::FileDescriptor;
 // Becomes `attend`, see cli/attend.cc.
 struct Child {
   int program;
-  int null;
+  int stream;
   int control;
   char** args;
   int error;
 };
 int run_child(void* argument) {
   Child& child = *static_cast<Child*>(argument);
-  for (int stream = 0; stream < 3; ++stream) ::dup2(child.null, stream);
+  for (int stream = 0; stream < 3; ++stream) ::dup2(child.stream, stream);
+  // What happens to a terminal is told to the session that it controls.
+  if (::isatty(STDIN_FILENO)) {
+    ::setsid();
+    ::ioctl(STDIN_FILENO, TIOCSCTTY, 0);
+  }
   char* env[] = {nullptr};
   constexpr int kControl = 3;
   // One that is there already stays open only when it is not close-on-exec.
@@ -38,7 +44,8 @@ int run_child(void* argument) {
   return 127;
 }
 
-Result<sys::CloneResult> start_proxy(const FactoryOptions& options, int control, int pid) {
+// `terminal`: the process's, or -1.
+Result<sys::CloneResult> start_proxy(const FactoryOptions& options, int control, int pid, int terminal) {
   FileDescriptor program = TRY(sys::open(options.sandbox_program.c_str(), O_RDONLY));
   // Out of the way of the streams and of 3.
   program = FileDescriptor(::fcntl(program.get(), F_DUPFD_CLOEXEC, 4));
@@ -46,7 +53,7 @@ Result<sys::CloneResult> start_proxy(const FactoryOptions& options, int control,
   if (!program) return std::unexpected(Error(Errno{errno}));
   std::string name = "cella", command = "attend", number = "3", guest = std::to_string(pid);
   char* args[] = {name.data(), command.data(), number.data(), guest.data(), nullptr};
-  Child child = {program.get(), null.get(), control, args, 0};
+  Child child = {program.get(), terminal >= 0 ? terminal : null.get(), control, args, 0};
   sys::CloneResult cloned;
   {
     sys::SignalBlock block;
@@ -92,20 +99,27 @@ Result<void> exec_in_sandbox(Container::Impl& container, Process& process) {
     return base::fail(ErrorCode::kUnsupported, "the sandbox needs a program: FactoryOptions::sandbox_program");
   const FileDescriptor control = TRY(connect_control(container));
   const Execute execute = {make_request(container.id(), container.config, full, {}).process};
+  ConsoleSockets console = TRY(open_console(process));
   std::vector<int> fds = {process.stdio.in, process.stdio.out, process.stdio.err};
+  FileDescriptor terminal;
+  if (full.terminal) {
+    terminal = TRY(make_terminal(process, console));
+    fds = {terminal.get(), terminal.get(), terminal.get()};
+  }
   fds.insert(fds.end(), process.extra_files.begin(), process.extra_files.end());
   const std::string answer = TRY(call(control.get(), kApplicationExecute, execute, fds));
   const auto executed = TRY(result_of<Executed>(answer));
 
   // From here on the process ends with this connection, which is the proxy's alone when we are done.
   sys::CloneResult proxy =
-      TRY(start_proxy(*container.options, control.get(), executed.pid), "starting a process for it");
+      TRY(start_proxy(*container.options, control.get(), executed.pid, terminal.get()), "starting a process for it");
   process.impl().pid = proxy.pid;
   process.impl().pidfd = std::move(proxy.pidfd);
   std::vector<Finding> ignored;
   Result<void> announced =
       announce(process, proxy.pid, process.config.oom_score_adj, container.config.rootless_euid, ignored);
   if (announced) announced = settle(*container.options, std::move(ignored));
+  if (announced) announced = receive_console(console, process);
   if (!announced) {
     (void)process.signal(SIGKILL);
     (void)process.wait();

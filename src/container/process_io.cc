@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -41,6 +42,25 @@ Result<ConsoleSockets> open_console(const Process& process) {
     sockets.theirs = std::move(theirs);
   }
   return sockets;
+}
+
+Result<sys::FileDescriptor> make_terminal(const Process& process, const ConsoleSockets& sockets) {
+  constexpr char kMaster[] = "/dev/ptmx";  // what the receiver of the master is told, too
+  const sys::FileDescriptor master = TRY(sys::open(kMaster, O_RDWR | O_NOCTTY), "opening {}", kMaster);
+  int lock = 0;
+  if (::ioctl(master.get(), TIOCSPTLCK, &lock) < 0) return base::fail_errno(errno, "unlocking the terminal");
+  sys::FileDescriptor slave(::ioctl(master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (!slave) return base::fail_errno(errno, "opening the terminal");
+  const config::ProcessConfig& config = process.config;
+  winsize size = {};
+  size.ws_col = static_cast<unsigned short>(config.console_width.value_or(0));
+  size.ws_row = static_cast<unsigned short>(config.console_height.value_or(0));
+  if ((size.ws_col != 0 || size.ws_row != 0) && ::ioctl(master.get(), TIOCSWINSZ, &size) < 0)
+    return base::fail_errno(errno, "setting the size of the terminal");
+  const int fd = master.get();
+  if (sockets.theirs)
+    TRY(sys::send_message(sockets.theirs.get(), kMaster, {&fd, 1}), "sending the terminal to the console socket");
+  return slave;
 }
 
 Result<void> receive_console(ConsoleSockets& sockets, Process& process) {

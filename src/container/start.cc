@@ -105,7 +105,13 @@ class Start {
     if (built.hook_output_first != plan::kNoSlot) hook_output = TRY(HookOutput::open(config_));
 
     const std::vector<int>& extra_files = sandbox_ ? sandbox_files_.extra_files : process_.extra_files;
-    Launch request = {built, process_.stdio, extra_files, {}, birth.into_cgroup.get(), wait_};
+    Stdio streams = process_.stdio;
+    sys::FileDescriptor terminal;
+    if (sandbox_ && process_.config.terminal) {
+      terminal = TRY(make_terminal(process_, console));
+      streams = {terminal.get(), terminal.get(), terminal.get()};
+    }
+    Launch request = {built, streams, extra_files, {}, birth.into_cgroup.get(), wait_};
     request.slots = {{built.console_socket, console.theirs.get()},
                      {built.program, sandbox_files_.program.get()},
                      {built.fifo, fifo.get()},

@@ -1,5 +1,6 @@
 """What the runtime tests are made of: the default config, Container, consoles, namespace holders, leak checks."""
 import array
+import fcntl
 import json
 import os
 import pathlib
@@ -8,7 +9,9 @@ import re
 import select
 import signal
 import socket
+import struct
 import subprocess
+import termios
 import time
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
@@ -221,14 +224,26 @@ class Container:
         return on_pty(self.command("run", "--bundle", self.bundle, *flags, self.id), input, size)
 
 
+def lead_session(command):
+    """As a shell does, runs the command on the session's terminal, and ends as it does. When a leader ends that still has
+    the terminal, Linux throws away what the other end has not read yet."""
+    status = 127
+    try:
+        pid = os.fork()
+        if pid == 0:
+            os.execvp(command[0], command)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        fcntl.ioctl(0, termios.TIOCNOTTY)
+    finally:
+        os._exit(status if status >= 0 else 128 - status)
+
+
 def on_pty(command, input=b"", size=None, timeout=TIMEOUT):
     """Runs a command on a new terminal; returns (what it wrote, exit status)."""
     pid, master = pty.fork()
     if pid == 0:
-        try:
-            os.execvp(command[0], command)
-        finally:
-            os._exit(127)
+        lead_session(command)
     if size:
         set_size(master, *size)
     output, end = b"", time.monotonic() + timeout
@@ -255,16 +270,10 @@ def on_pty(command, input=b"", size=None, timeout=TIMEOUT):
 
 
 def set_size(fd, rows, columns):
-    import fcntl
-    import struct
-    import termios
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
 def get_size(fd):
-    import fcntl
-    import struct
-    import termios
     return struct.unpack("HHHH", fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(8)))[:2]
 
 
@@ -298,18 +307,16 @@ class ConsoleSocket:
         return self.master
 
     def read_until(self, pattern, timeout=10):
-        """What the terminal says until the pattern is in it, or until it hangs up."""
+        """What the terminal says until the pattern is in it."""
         output, end = b"", time.monotonic() + timeout
         while not re.search(pattern, output):
             ready, _, _ = select.select([self.master], [], [], max(0, end - time.monotonic()))
-            if not ready:
-                raise AssertionError(f"no {pattern!r} in {output!r}")
             try:
-                data = os.read(self.master, 65536)
-            except OSError:
-                break
+                data = os.read(self.master, 65536) if ready else b""
+            except OSError:  # it has hung up
+                data = b""
             if not data:
-                break
+                raise AssertionError(f"no {pattern!r} in {output!r}")
             output += data
         return output.decode(errors="replace").replace("\r\n", "\n")
 

@@ -75,7 +75,6 @@ def test_options_are_refused_by_name(sandbox, name, value, word):
 # --- what is not enforced is refused by its field
 
 @pytest.mark.parametrize("pointer, change", [
-    ("/process/terminal", lambda c: c["process"].update(terminal=True)),
     ("/linux/seccomp", lambda c: c["linux"].update(seccomp={"defaultAction": "SCMP_ACT_ALLOW"})),
     ("/linux/sysctl", lambda c: c["linux"].update(sysctl={"net.ipv4.ip_forward": "1"})),
     ("/hooks/createContainer", lambda c: c.update(hooks={"createContainer": [{"path": "/bin/true"}]})),
@@ -543,8 +542,7 @@ def test_exec_ends_with_the_container(sandbox):
         assert process.wait(10) == 137
 
 
-@pytest.mark.parametrize("flags, word", [(["--tty"], "/process/terminal"), (["--cgroup", "sub"], "cgroup"),
-                                         (["--apparmor", "x"], "/process/apparmorProfile")])
+@pytest.mark.parametrize("flags, word", [(["--cgroup", "sub"], "cgroup"), (["--apparmor", "x"], "/process/apparmorProfile")])
 def test_exec_refuses_by_name(sandbox, flags, word):
     c = sandbox(*LOOP).up()
     result = c.exec_flags(flags, "true")
@@ -616,6 +614,8 @@ def test_control_protocol(sandbox):
     assert "network sandbox" in call(c, "Network.CreateLinksAndRoutes")["err"]
     assert not call(c, "application.Wait", {"pid": 12345})["success"]
     assert not call(c, "application.Wait", {"pid": "x"})["success"]
+    assert call(c, "application.Resize", {"pid": 1})["success"]  # it has no terminal, which is no error
+    assert not call(c, "application.Resize", {"pid": 12345})["success"]
     assert not call(c, "application.Signal", {"pid": 1, "signal": 1000})["success"]
     assert not call(c, "application.Execute", {"process": {"args": ["true"], "cwd": "/"}})["success"]
 

@@ -3,13 +3,24 @@ import os
 
 import pytest
 
-from harness import ConsoleSocket, get_size, set_size, wait_for
+from harness import ConsoleSocket, get_size, on_pty, set_size, wait_for
 
 
 @pytest.fixture
 def console(workdir):
     with ConsoleSocket(workdir / "console") as one:
         yield one
+
+
+@pytest.fixture(params=["namespaces", "sandbox"])
+def box(box, request):
+    """What programs and callers see of a terminal is the same with both engines."""
+    def make(*args, **kwargs):
+        c = box(*args, **kwargs)
+        c.config["annotations"] = {"dev.cella.isolation": request.param}
+        c.is_sandbox = request.param == "sandbox"
+        return c
+    return make
 
 
 def terminal(container, **more):
@@ -71,8 +82,8 @@ def test_terminal_lives_in_the_container(box, console):
     c = terminal(box("sleep", "1000"))
     c.run_detached("--console-socket", console.path)
     console.receive()
-    link = os.readlink(f"/proc/{c.pid}/fd/0")
-    assert link in ("/dev/pts/0", "/dev/console")
+    if not c.is_sandbox:  # whose guest has a pty of its kernel's, over one that the host has
+        assert os.readlink(f"/proc/{c.pid}/fd/0") in ("/dev/pts/0", "/dev/console")
     assert c.sh("ls /dev/pts").split()[0] == "0"
 
 
@@ -95,6 +106,8 @@ def test_resizing_reaches_the_program(box, console):
     c.run_detached("--console-socket", console.path)
     console.receive()
     console.read_until(b"ready")
+    for columns in range(80, 111):
+        set_size(console.master, 44, columns)
     set_size(console.master, 44, 111)
     console.read_until(b"44 111")
 
@@ -124,8 +137,8 @@ def test_interactive_run_leaves_no_state(box):
 
 def test_interactive_size_is_the_callers(box):
     c = terminal(box("sh", "-c", "sleep 0.2; stty size"))
-    output, _ = c.run_pty(size=(22, 77))
-    assert "22 77" in output
+    output, status = c.run_pty(size=(22, 77))
+    assert status == 0 and "22 77" in output
 
 
 def test_detached_terminal_needs_a_console_socket(box):
@@ -146,3 +159,95 @@ def test_console_socket_that_is_missing(box, workdir):
     result = c.create("--console-socket", workdir / "nobody")
     assert result.returncode == 1 and "nobody" in result.stderr
     assert c.state() is None
+
+
+# --- exec
+
+@pytest.fixture
+def running(box):
+    c = box("sleep", "1000")
+    c.run_detached()
+    return c
+
+
+def test_exec_in_the_foreground(running):
+    output, status = on_pty(running.command("exec", "-t", running.id, "sh", "-c", "tty; read line; echo got $line; exit 5"),
+                            input=b"word\n")
+    assert status == 5
+    assert "/dev/pts/" in output and "got word" in output
+
+
+def test_all_output_of_exec_is_there(running):
+    output, status = on_pty(running.command("exec", "-t", running.id, "seq", "30000"))
+    assert status == 0
+    assert output.split() == [str(n) for n in range(1, 30001)]
+
+
+def exec_on(console, running, script):
+    running.detached("exec", "--tty", "--detach", "--console-socket", console.path, running.id, "sh", "-c", script)
+    console.receive()
+    console.read_until(b"ready")
+
+
+def test_exec_is_resized(running, console):
+    exec_on(console, running, "trap 'stty size' WINCH; echo ready; while :; do sleep 0.05; done")
+    set_size(console.master, 44, 111)
+    console.read_until(b"44 111")
+
+
+def test_exec_hangs_up(running, console):
+    exec_on(console, running, "trap 'echo hung up >/dev/shm/fate; exit' HUP; echo ready; while :; do sleep 0.05; done")
+    os.close(console.master)
+    console.master = None
+    wait_for(lambda: running.exec("cat", "/dev/shm/fate").stdout == "hung up\n", "SIGHUP")
+
+
+def test_names_of_terminals_end_with_them(running):
+    before = running.sh("ls /dev/pts")
+    for _ in range(3):
+        output, status = on_pty(running.command("exec", "-t", running.id, "sh", "-c", "ls /dev/pts"))
+        assert status == 0 and output.split() == [*sorted(before.split() + ["0"])]
+    assert running.sh("ls /dev/pts") == before
+
+
+# --- job control
+
+def state_of(container, name):
+    """Of the process of this name: its state as proc_pid_stat(5) has it, and whether it has the terminal."""
+    for line in container.exec("sh", "-c", "cat /proc/[0-9]*/stat 2>/dev/null; true").stdout.splitlines():
+        comm, state, _, group, _, _, foreground = line.split()[1:8]
+        if comm == f"({name})":
+            return state, group == foreground
+    return None
+
+
+@pytest.mark.parametrize("rootfs, shell", [("busybox", ["sh", "-i"]), ("debian", ["bash", "--norc", "-i"])])
+def test_job_control(box, console, rootfs, shell):
+    c = terminal(box(*shell, rootfs=rootfs), env=["PATH=/bin:/usr/bin", "PS1=% ", "TERM=dumb"])
+    c.run_detached("--console-socket", console.path)
+    console.receive()
+    console.read_until(b"% ")
+
+    def enter(line, wanted):
+        console.write(line)
+        return console.read_until(wanted)
+
+    enter(b"sleep 1000\n", rb"sleep 1000\r\n")
+    wait_for(lambda: state_of(c, "sleep") == ("S", True), "sleep to run")
+    enter(b"\x1a", rb"[Ss]topped[^%]*% ")
+    enter(b"jobs\n", rb"\[1\]\+ +Stopped[^%]*% ")
+    enter(b"bg\n", rb"sleep 1000[^%]*% ")
+    enter(b"jobs\n", rb"\[1\]\+ +Running[^%]*% ")
+    enter(b"fg\n", rb"sleep 1000\r\n")
+    wait_for(lambda: state_of(c, "sleep") == ("S", True), "sleep in the foreground")
+    enter(b"\x03", rb"% ")
+    enter(b"echo status $?\n", rb"\nstatus 130\r\n")
+    # From the background it may not read.
+    enter(b"cat &\n", rb"% ")
+    wait_for(lambda: state_of(c, "cat") == ("T", False), "SIGTTIN")
+    enter(b"fg\n", rb"cat\r\n")
+    wait_for(lambda: state_of(c, "cat") == ("S", True), "cat in the foreground")
+    enter(b"typed\n", rb"typed\r\ntyped\r\n")
+    enter(b"\x04", rb"% ")
+    console.write(b"exit 7\n")
+    wait_for(lambda: c.status == "stopped", "the shell to end")

@@ -1,7 +1,9 @@
 // attend: a process of the host's stands for one inside a sandbox.
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -27,6 +29,12 @@ std::string line_of(std::string_view method, const auto& arg) {
 
 }  // namespace
 
+namespace boot {
+void leave_terminal() {
+  (void)::ioctl(STDIN_FILENO, TIOCNOTTY);
+}
+}  // namespace boot
+
 Result<int> attend(int control_socket, int pid) {
   sigset_t set;
   ::sigfillset(&set);
@@ -42,7 +50,9 @@ Result<int> attend(int control_socket, int pid) {
       auto document = json::parse(line);
       const json::Value* result = document ? document->root().find("result") : nullptr;
       const json::Value* status = result != nullptr ? result->find("status") : nullptr;
-      if (status != nullptr && status->is(json::Kind::kUint)) return static_cast<int>(status->unsigned_integer());
+      if (status == nullptr || !status->is(json::Kind::kUint)) continue;
+      leave_terminal();
+      return static_cast<int>(status->unsigned_integer());
     }
     pollfd fds[2] = {{control_socket, POLLIN, 0}, {signals.get(), POLLIN, 0}};
     if (::poll(fds, 2, -1) < 0 && errno != EINTR) return base::fail_errno(errno, "poll");
@@ -50,7 +60,11 @@ Result<int> attend(int control_socket, int pid) {
     while (fds[1].revents != 0 && ::read(signals.get(), &info, sizeof info) == sizeof info) {
       const Signal signal = {pid, static_cast<int>(info.ssi_signo)};
       if (signal.signal == SIGCHLD) continue;
-      (void)sys::send_message(control_socket, line_of(kApplicationSignal, signal));
+      // Of its terminal the kernel learns everything but the window's size by itself.
+      const bool is_of_terminal = info.ssi_code == SI_KERNEL;
+      if (!is_of_terminal) (void)sys::send_message(control_socket, line_of(kApplicationSignal, signal));
+      if (is_of_terminal && signal.signal == SIGWINCH)
+        (void)sys::send_message(control_socket, line_of(kApplicationResize, Wait{pid}));
     }
     // The kernel has ended, and with it everything in it.
     if (fds[0].revents != 0 && !reader.fill(control_socket)) return SIGKILL;

@@ -40,6 +40,7 @@ std::span<const Field<BootProcess>> fields_of(Type<BootProcess>) {
       field<&BootProcess::capabilities>("capabilities"),
       field<&BootProcess::rlimits>("rlimits"),
       field<&BootProcess::no_new_privileges>("no_new_privileges"),
+      field<&BootProcess::terminal>("terminal"),
       field<&BootProcess::extra_files>("extra_files"),
   };
   return kFields;

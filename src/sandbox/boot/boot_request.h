@@ -36,6 +36,7 @@ struct BootProcess {
   config::Capabilities capabilities;
   std::vector<config::Rlimit> rlimits;
   bool no_new_privileges = false;
+  bool terminal = false;         // the standard streams are one terminal of the host's, which nobody else uses
   std::vector<int> extra_files;  // become 3, 4, …
 };
 struct BootRequest {

@@ -28,6 +28,7 @@ inline constexpr char kApplicationProcesses[] = "application.Processes";  // not
 inline constexpr char kApplicationExecute[] = "application.Execute";      // Execute, stdio and extra files → Executed
 inline constexpr char kApplicationWait[] = "application.Wait";            // Wait → Waited, when the process has ended
 inline constexpr char kApplicationSignal[] = "application.Signal";        // Signal → nothing
+inline constexpr char kApplicationResize[] = "application.Resize";        // Wait: its terminal's window → nothing
 inline constexpr char kApplicationEvent[] = "application.Event";          // nothing → Event
 inline constexpr char kNetworkCreateLinksAndRoutes[] = "Network.CreateLinksAndRoutes";
 
@@ -51,6 +52,10 @@ struct Signal {
 struct ProcessList {
   std::vector<GuestProcess> processes;
 };
+
+// This process's session gives its terminal up, which is on standard input. When a session's leader ends with one,
+// Linux hangs up, and throws away what its other end has not read yet.
+void leave_terminal();
 
 std::span<const json::Field<Execute>> fields_of(json::Type<Execute>);
 std::span<const json::Field<Executed>> fields_of(json::Type<Executed>);

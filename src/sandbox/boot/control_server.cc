@@ -68,8 +68,8 @@ std::string command_of(ThreadGroup& group) {
 struct ControlServer::Connection {
   sys::FileDescriptor socket;
   LineReader reader;
-  std::vector<std::shared_ptr<ThreadGroup>> executed;  // end with the connection
-  std::vector<std::shared_ptr<ThreadGroup>> waits;     // whose end is to be told
+  std::vector<StartedProgram> executed;             // end with the connection
+  std::vector<std::shared_ptr<ThreadGroup>> waits;  // whose end is to be told
   bool is_broken = false;
 
   void send(const std::string& line) {
@@ -100,8 +100,10 @@ void ControlServer::handle(std::span<const pollfd> fds) {
     if (fds[i++].revents != 0) serve(connection);
   connections_.remove_if([&](Connection& connection) {
     if (!connection.is_broken) return false;
-    for (const auto& group : connection.executed)
-      if (!group->is_zombie) group->exit(SIGKILL);
+    for (const StartedProgram& program : connection.executed) {
+      if (!program.group->is_zombie) program.group->exit(SIGKILL);
+      if (program.terminal != nullptr) program.terminal->close(0);
+    }
     return true;
   });
   if (fds[0].revents != 0) accept();
@@ -123,6 +125,7 @@ void ControlServer::handle_call(Connection& connection, const std::string& line)
       {kApplicationProcesses, &ControlServer::processes},
       {kApplicationExecute, &ControlServer::execute},
       {kApplicationSignal, &ControlServer::signal},
+      {kApplicationResize, &ControlServer::resize},
       {kApplicationEvent, &ControlServer::event},
       {kNetworkCreateLinksAndRoutes, &ControlServer::create_links_and_routes},
   };
@@ -138,8 +141,8 @@ void ControlServer::handle_call(Connection& connection, const std::string& line)
     // Answered later, unless it cannot be.
     Result<Wait> wait = read_arg<Wait>(arg != nullptr ? *arg : kNothing);
     std::shared_ptr<ThreadGroup> group;
-    for (const auto& one : connection.executed)
-      if (wait && one->id == wait->pid) group = one;
+    for (const StartedProgram& one : connection.executed)
+      if (wait && one.group->id == wait->pid) group = one.group;
     if (auto found = kernel_.groups.find(wait ? wait->pid : 0); group == nullptr && found != kernel_.groups.end())
       group = found->second;
     if (group == nullptr) return connection.send(answer_line(std::unexpected(Error(Errno{ESRCH}))));
@@ -162,8 +165,12 @@ void ControlServer::answer_waits() {
   for (Connection& connection : connections_) {
     std::erase_if(connection.waits, [&](const std::shared_ptr<ThreadGroup>& group) {
       if (!group->is_zombie) return false;
+      std::erase_if(connection.executed, [&](const StartedProgram& program) {
+        if (program.group != group) return false;
+        if (program.terminal != nullptr) program.terminal->close(core::kSecond);
+        return true;
+      });
       connection.send(answer_line(text_of(Waited{group->status})));
-      std::erase(connection.executed, group);
       return true;
     });
   }
@@ -201,9 +208,10 @@ Result<std::string> ControlServer::execute(Connection& connection, const json::V
   if (files.size() < kStreams) return base::fail(ErrorCode::kInvalidArgument, "the standard streams are missing");
   if (kernel_.init == nullptr || kernel_.init->is_zombie)
     return base::fail(ErrorCode::kContainerNotRunning, "the container is not running");
-  auto group = TRY(start_program(kernel_, poller_, {execute.process, std::move(files)}));
-  connection.executed.push_back(group);
-  return text_of(Executed{group->id});
+  StartedProgram program = TRY(start_program(kernel_, poller_, {execute.process, std::move(files)}));
+  const int pid = program.group->id;
+  connection.executed.push_back(std::move(program));
+  return text_of(Executed{pid});
 }
 
 Result<std::string> ControlServer::signal(Connection&, const json::Value& arg) {
@@ -217,6 +225,14 @@ Result<std::string> ControlServer::signal(Connection&, const json::Value& arg) {
   ThreadGroup* group = kernel_.group(wanted.pid);
   if (group == nullptr) return std::unexpected(Error(Errno{ESRCH}));
   group->send(info);
+  return "{}";
+}
+
+Result<std::string> ControlServer::resize(Connection&, const json::Value& arg) {
+  const Wait wanted = TRY(read_arg<Wait>(arg));
+  ThreadGroup* group = kernel_.group(wanted.pid);
+  if (group == nullptr) return std::unexpected(Error(Errno{ESRCH}));
+  if (group->terminal != nullptr) group->terminal->window_changed();
   return "{}";
 }
 

@@ -44,6 +44,7 @@ class ControlServer {
   Result<std::string> processes(Connection&, const json::Value&);
   Result<std::string> execute(Connection& connection, const json::Value& arg);
   Result<std::string> signal(Connection&, const json::Value& arg);
+  Result<std::string> resize(Connection&, const json::Value& arg);
   Result<std::string> event(Connection&, const json::Value&);
   Result<std::string> create_links_and_routes(Connection&, const json::Value&);
 

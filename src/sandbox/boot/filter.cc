@@ -1,5 +1,6 @@
 #include "sandbox/boot/filter.h"
 
+#include <asm/termbits.h>
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
@@ -26,7 +27,8 @@ constexpr uint32_t kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGH
 
 constexpr FilterFor kAny = FilterFor::kAll, kDirectFiles = FilterFor::kDirectFiles,
                     kHostNetwork = FilterFor::kHostNetwork;
-constexpr uint32_t kAmounts[] = {FIONREAD, SIOCOUTQ, SIOCATMARK};
+// How much is in a stream of the host's; the container's terminal.
+constexpr uint32_t kIoctls[] = {FIONREAD, SIOCOUTQ, SIOCATMARK, TIOCGWINSZ, TIOCSWINSZ, TCGETS2, TCSETS2, TIOCNOTTY};
 constexpr uint32_t kFamilies[] = {AF_INET, AF_INET6};
 
 constexpr FilterRule kRules[] = {
@@ -83,7 +85,7 @@ constexpr FilterRule kRules[] = {
     {CALL(pwrite64), kNone, 0, 0, kAny, "files of the host's"},
     {CALL(lseek), kNone, 0, 0, kAny, "files of the host's"},
     {CALL(fcntl), kNone, 0, 0, kAny, "duplicates, flags"},
-    {CALL(ioctl), kOneOf, 1, 0, kAny, "how much is in a stream of the host's", kAmounts},
+    {CALL(ioctl), kOneOf, 1, 0, kAny, "streams and terminals of the host's", kIoctls},
     {CALL(fchown), kNone, 0, 0, kAny, "standard streams belong to the guest's user"},
     {CALL(fstatfs), kNone, 0, 0, kAny, "statfs(2) of the guest"},
     {CALL(ftruncate), kNone, 0, 0, kAny, "files of the host's, the memory file"},

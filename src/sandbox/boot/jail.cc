@@ -20,8 +20,6 @@ struct Refusal {
   bool (*is_asked_for)(const config::Config& container, const config::ProcessConfig& process);
 };
 constexpr Refusal kRefusals[] = {
-    {"/process/terminal", "the sandbox has no terminals yet",
-     [](const config::Config&, const config::ProcessConfig& p) { return p.terminal; }},
     {"/process/apparmorProfile", "labels of the host's mean nothing to the sandbox's programs",
      [](const config::Config&, const config::ProcessConfig& p) { return !p.apparmor_profile.value_or("").empty(); }},
     {"/process/selinuxLabel", "labels of the host's mean nothing to the sandbox's programs",
@@ -166,6 +164,7 @@ BootRequest make_request(const std::string& id, const config::Config& container,
   first.capabilities = process.capabilities.value_or(config::Capabilities());
   first.rlimits = process.rlimits.value_or(std::vector<config::Rlimit>());
   first.no_new_privileges = process.no_new_privileges.value_or(false);
+  first.terminal = process.terminal;
   const config::Resources& resources = container.cgroups.resources;
   auto positive = [](const std::optional<int64_t>& value) {
     return value && *value > 0 ? static_cast<uint64_t>(*value) : uint64_t{0};

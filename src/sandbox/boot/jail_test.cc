@@ -65,12 +65,12 @@ TEST(Jail, WhatIsNotEnforcedIsNamed) {
   config::Config config = container();
   config.sysctl["kernel.shmmax"] = "1";
   config::ProcessConfig process;
-  process.terminal = true;
+  process.apparmor_profile = "x";
   Result<void> checked = check_enforced(config, process);
   ASSERT_FALSE(checked);
   EXPECT_EQ(checked.error().code, ErrorCode::kUnsupported);
   ASSERT_EQ(checked.error().findings.size(), 2u);
-  EXPECT_EQ(checked.error().findings[0].pointer, "/process/terminal");
+  EXPECT_EQ(checked.error().findings[0].pointer, "/process/apparmorProfile");
   EXPECT_EQ(checked.error().findings[1].pointer, "/linux/sysctl");
 }
 

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -125,6 +126,7 @@ struct Loader::Impl {
   std::unique_ptr<fs::HostPoller> poller;
   std::optional<boot::ControlServer> server;
   std::optional<boot::DebugLog> log;
+  std::shared_ptr<fs::HostTerminal> terminal;  // the first program's
   FileDescriptor signals, changed;
 
   ~Impl() {
@@ -134,6 +136,9 @@ struct Loader::Impl {
   }
 
   Result<void> boot() {
+    // So that we are told of its window.
+    if (request.process.terminal && ::ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
+      return base::fail_errno(errno, "setting the controlling terminal");
     auto platform = TRY(platform::make_ptrace_platform(), "making the platform {}", to_string(options.platform));
     kernel.emplace(std::move(platform), TRY(mm::MemoryFile::make(), "making the memory file"), syscall::dispatch);
     if (request.memory_limit != 0) kernel->memory_limit = request.memory_limit;
@@ -203,8 +208,14 @@ struct Loader::Impl {
     signalfd_siginfo info;
     while (::read(signals.get(), &info, sizeof info) == sizeof info) {
       core::Locked locked(kernel->lock);
-      // From outside of every pid that the guest knows.
-      if (kernel->init != nullptr) kernel->init->send(task::signal_info(static_cast<int>(info.ssi_signo), SI_USER));
+      const auto signal = static_cast<int>(info.ssi_signo);
+      if (info.ssi_code != SI_KERNEL) {
+        // From outside of every pid that the guest knows.
+        if (kernel->init != nullptr) kernel->init->send(task::signal_info(signal, SI_USER));
+      } else if (signal == SIGWINCH && terminal != nullptr) {
+        // Everything else that happens to the terminal is seen there.
+        terminal->window_changed();
+      }
     }
   }
 
@@ -213,7 +224,8 @@ struct Loader::Impl {
     std::vector<FileDescriptor> files;
     for (int fd = 0; fd < 3; ++fd) files.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
     for (int fd : request.process.extra_files) files.emplace_back(fd);
-    TRY(boot::start_program(*kernel, *poller, {request.process, std::move(files)}));
+    terminal = TRY(boot::start_program(*kernel, *poller, {request.process, std::move(files)}))
+    .terminal;
     server->set_started();
     return {};
   }
@@ -294,6 +306,10 @@ int Loader::wait_exit() {
   core::Locked locked(kernel.lock);
   ending.leave();
   impl_->log_unknown_calls();
+  if (impl_->terminal != nullptr) {
+    impl_->terminal->close(core::kSecond);
+    boot::leave_terminal();
+  }
   return kernel.init->status;
 }
 

@@ -59,9 +59,26 @@ void give_stream(int fd, uint32_t uid) {
   (void)!::fchown(fd, uid, static_cast<gid_t>(-1));
 }
 
-Result<std::shared_ptr<vfs::FdTable>> make_files(fs::HostPoller& poller, NewProgram& program, uint64_t limit) {
-  auto table = std::make_shared<vfs::FdTable>();
-  for (size_t i = 0; i < program.files.size(); ++i) {
+struct Files {
+  std::shared_ptr<vfs::FdTable> table = std::make_shared<vfs::FdTable>();
+  std::shared_ptr<fs::HostTerminal> terminal;
+};
+Result<Files> make_files(Kernel& kernel, fs::HostPoller& poller, NewProgram& program, uint64_t limit) {
+  Files files;
+  auto put = [&](size_t fd, vfs::FilePtr file) -> Result<void> {
+    TRY(files.table->put(static_cast<int>(fd), std::move(file), false, std::max<uint64_t>(limit, fd + 1)),
+        "passing descriptor {}", fd);
+    return {};
+  };
+  if (program.process.terminal) {
+    fs::ContainerTerminal made =
+        TRY(fs::make_container_terminal(kernel, poller, std::move(program.files[0]), kernel.mounts, program.process.uid,
+                                        program.process.gid),
+            "setting up the terminal");
+    for (size_t stream = 0; stream < kStreams; ++stream) TRY(put(stream, made.file));
+    files.terminal = std::move(made.terminal);
+  }
+  for (size_t i = files.terminal ? kStreams : 0; i < program.files.size(); ++i) {
     sys::FileDescriptor& fd = program.files[i];
     const int flags = fd ? ::fcntl(fd.get(), F_GETFL) : -1;
     if (flags < 0) continue;  // not there for the caller either
@@ -72,11 +89,9 @@ Result<std::shared_ptr<vfs::FdTable>> make_files(fs::HostPoller& poller, NewProg
                         i);
     }
     if (i < kStreams) give_stream(fd.get(), program.process.uid);
-    TRY(table->put(static_cast<int>(i), fs::make_host_fd(poller, std::move(fd), flags), false,
-                   std::max<uint64_t>(limit, i + 1)),
-        "passing descriptor {}", i);
+    TRY(put(i, fs::make_host_fd(poller, std::move(fd), flags)));
   }
-  return table;
+  return files;
 }
 
 // 0: it is a file that the caller may execute.
@@ -163,7 +178,7 @@ Result<vfs::Path> working_directory(Kernel& kernel, const std::string& cwd) {
 
 }  // namespace
 
-Result<std::shared_ptr<ThreadGroup>> start_program(Kernel& kernel, fs::HostPoller& poller, NewProgram program) {
+Result<StartedProgram> start_program(Kernel& kernel, fs::HostPoller& poller, NewProgram program) {
   const BootProcess& process = program.process;
   if (process.args.empty()) return base::fail(ErrorCode::kConfigInvalid, "the process has no args: nothing to execute");
   if (kernel.tasks.size() >= kernel.task_limit || kernel.shutting_down) return std::unexpected(Error(Errno{EAGAIN}));
@@ -177,7 +192,8 @@ Result<std::shared_ptr<ThreadGroup>> start_program(Kernel& kernel, fs::HostPolle
   const vfs::Path root = kernel.mounts->covering(kernel.mounts->root());
   task->fs->position = {kernel.mounts, root, root};
   task->fs->umask = process.umask;
-  task->files = TRY(make_files(poller, program, group->limit(RLIMIT_NOFILE)));
+  Files files = TRY(make_files(kernel, poller, program, group->limit(RLIMIT_NOFILE)));
+  task->files = std::move(files.table);
   task->fs->position.cwd = TRY(working_directory(kernel, process.cwd));
 
   const std::string about = fmt::format("exec: \"{}\"", process.args[0]);
@@ -200,13 +216,14 @@ Result<std::shared_ptr<ThreadGroup>> start_program(Kernel& kernel, fs::HostPolle
   registers.rsp = image.stack;
   registers.eflags = 0x200;
   registers.orig_rax = ~0ul;
+  if (files.terminal != nullptr) static_cast<task::Terminal&>(*files.terminal).control(*group);
   TRY(task->start(registers, nullptr), "starting a thread");
   Task* started = task.release();
   kernel.tasks[started->id] = started;
   kernel.groups[group->id] = group;
   group->tasks.push_back(started);
   if (kernel.init == nullptr) kernel.init = group;
-  return group;
+  return StartedProgram{group, std::move(files.terminal)};
 }
 
 }  // namespace cella::sandbox::boot

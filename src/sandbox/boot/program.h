@@ -8,6 +8,7 @@
 
 #include "sandbox/boot/boot_request.h"
 #include "sandbox/fs/host/host_fd.h"
+#include "sandbox/fs/tty/host_terminal.h"
 #include "sandbox/task/task.h"
 #include "sys/fd.h"
 
@@ -18,9 +19,13 @@ struct NewProgram {
   std::vector<sys::FileDescriptor> files;  // become 0, 1, 2, 3, …: the standard streams come first
 };
 
+struct StartedProgram {
+  std::shared_ptr<task::ThreadGroup> group;
+  std::shared_ptr<fs::HostTerminal> terminal;  // that controls its session, if it was to have one
+};
+
 // Starts it as a process without a parent, in the kernel's mounts; the first one of a kernel is its init. The messages
 // are those that runc has for a program that is not there. With the kernel lock.
-Result<std::shared_ptr<task::ThreadGroup>> start_program(task::Kernel& kernel, fs::HostPoller& poller,
-                                                         NewProgram program);
+Result<StartedProgram> start_program(task::Kernel& kernel, fs::HostPoller& poller, NewProgram program);
 
 }  // namespace cella::sandbox::boot

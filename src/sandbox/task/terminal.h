@@ -39,6 +39,8 @@ class Terminal : public std::enable_shared_from_this<Terminal> {
   void control(ThreadGroup& leader);
   // TIOCSPGRP, TIOCGPGRP and TIOCGSID as far as they are about processes: ENOTTY, ESRCH, EPERM, EINVAL.
   SysResult<void> set_foreground(Task& task, int process_group);
+  // The window at the other end may have another size.
+  virtual void window_changed() {}
   // The line is gone: the session has no terminal any more, and its leader is sent SIGHUP.
   void hang_up();
 };

@@ -35,6 +35,8 @@ class Devpts final : public MemoryInode {
   SysResult<Place> next_place() const;  // ENOSPC
   SysResult<vfs::Path> adopt(const vfs::Path& mounted, const Place& place, std::shared_ptr<Tty> tty, uint32_t uid,
                              uint32_t gid);
+  // Its line is gone, and with it the name.
+  void remove(int number);
 
   SysResult<vfs::InodePtr> lookup(const std::string& name) override;
   SysResult<vfs::FilePtr> open(vfs::Caller& caller, const vfs::Path& path, int flags) override;
@@ -46,7 +48,6 @@ class Devpts final : public MemoryInode {
  private:
   long magic() const override { return 0x1cd1; }
   vfs::InodePtr add(int number, std::shared_ptr<Tty> tty, uint32_t uid, uint32_t gid);
-  void remove(int number);
 
   task::Kernel& kernel_;
   DevptsOptions options_;

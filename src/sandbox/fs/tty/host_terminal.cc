@@ -67,7 +67,7 @@ SysResult<std::shared_ptr<HostTerminal>> HostTerminal::make(task::Kernel& kernel
 }
 
 HostTerminal::~HostTerminal() {
-  poller_.remove(fd_.get());
+  if (fd_) poller_.remove(fd_.get());
 }
 
 void HostTerminal::set_window(const winsize& size) {
@@ -89,15 +89,16 @@ SysResult<void> HostTerminal::drain(vfs::Caller& caller) {
   return {};
 }
 
-void HostTerminal::flush(core::Nanoseconds patience) {
+void HostTerminal::close(core::Nanoseconds patience) {
   const core::Nanoseconds end = core::add_time(core::now(), patience);
   for (write_out(); connected_ && !output().empty(); write_out()) {
     const core::Nanoseconds left = end - core::now();
-    if (left <= 0) return;
+    if (left <= 0) break;
     pollfd one = {fd_.get(), POLLOUT, 0};
     constexpr core::Nanoseconds kMillisecond = 1'000'000;
-    if (::poll(&one, 1, static_cast<int>(left / kMillisecond) + 1) < 0 && errno != EINTR) return;
+    if (::poll(&one, 1, static_cast<int>(left / kMillisecond) + 1) < 0 && errno != EINTR) break;
   }
+  disconnect();
 }
 
 void HostTerminal::write_out() {
@@ -131,7 +132,10 @@ void HostTerminal::read_in() {
 void HostTerminal::disconnect() {
   if (!connected_) return;
   connected_ = false;
+  poller_.remove(fd_.get());
+  fd_.reset();
   hang_up_line();
+  if (on_gone) std::exchange(on_gone, nullptr)();
 }
 
 SysResult<ContainerTerminal> make_container_terminal(task::Kernel& kernel, HostPoller& poller, sys::FileDescriptor fd,
@@ -146,12 +150,15 @@ SysResult<ContainerTerminal> make_container_terminal(task::Kernel& kernel, HostP
     const Devpts::Place place = TRY(devpts->next_place());
     made.terminal = TRY(HostTerminal::make(kernel, poller, std::move(fd), place.device));
     path = TRY(devpts->adopt(*mounted, place, made.terminal, uid, gid));
+    made.terminal->on_gone = [filesystem = devpts->weak_from_this(), number = place.number] {
+      if (auto inode = filesystem.lock()) static_cast<Devpts&>(*inode).remove(number);
+    };
   } else {
     made.terminal = TRY(HostTerminal::make(kernel, poller, std::move(fd), makedev(5, 1)));
     path = console_path(made.terminal, uid, gid);
   }
   made.file = std::make_shared<TtyFile>(path, O_RDWR, made.terminal);
-  if (kernel.console != nullptr) return made;
+  if (kernel.init != nullptr) return made;
   kernel.console = made.terminal;
   const vfs::Path at = TRY(builder.find_or_make(kConsole, /*directory=*/false));
   mounts->mount(at, path.dentry, devpts != nullptr ? "devpts" : "tmpfs", "devpts", MS_NOSUID | MS_NOEXEC);

@@ -9,6 +9,8 @@
 // and SIGHUP, which says nothing that is not seen here.
 #pragma once
 
+#include <functional>
+
 #include "sandbox/fs/host/host_fd.h"
 #include "sandbox/fs/tty/tty.h"
 #include "sandbox/vfs/dentry.h"
@@ -26,10 +28,12 @@ class HostTerminal final : public Tty {
   SysResult<void> drain(vfs::Caller& caller) override;
   SysResult<void> check_open() const override;
 
-  // The host's window may have another size.
-  void window_changed();
-  // Before the process ends: what the guest has written goes to the host, for at most `patience`.
-  void flush(core::Nanoseconds patience);
+  void window_changed() override;
+  // Its session's first process has ended: what has been written goes to the host, for at most `patience`, and the line
+  // is gone. Whoever has made the terminal keeps it until then.
+  void close(core::Nanoseconds patience);
+  // Called once, when the line is gone.
+  std::function<void()> on_gone;
 
  private:
   class Listener final : public core::Waiter {
@@ -65,9 +69,9 @@ struct ContainerTerminal {
   vfs::FilePtr file;  // for the standard streams
   std::shared_ptr<HostTerminal> terminal;
 };
-// A terminal over the host's `fd`, with a name in the devpts that is mounted on /dev/pts, if there is one; the first is
-// also /dev/console. `mounts` is the container's, `poller` outlives the kernel. It controls a session once
-// Terminal::control(ThreadGroup&) is called.
+// A terminal over the host's `fd`, with a name in the devpts that is mounted on /dev/pts, if there is one; that of the
+// kernel's init is also /dev/console. `mounts` is the container's, `poller` outlives the kernel. It controls a session
+// once Terminal::control(ThreadGroup&) is called.
 SysResult<ContainerTerminal> make_container_terminal(task::Kernel& kernel, HostPoller& poller, sys::FileDescriptor fd,
                                                      const std::shared_ptr<vfs::MountNamespace>& mounts, uint32_t uid,
                                                      uint32_t gid);

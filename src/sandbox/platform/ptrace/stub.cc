@@ -66,7 +66,8 @@ int run_template(void* argument) {
   const auto& [stub, parent] = *static_cast<Template*>(argument);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent || ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) < 0) ::_exit(1);
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) ::_exit(1);
+  // What is sent to our process group, by a terminal perhaps, is not for guest code.
+  if (::setsid() < 0 || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) ::_exit(1);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
