@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include <cella/config.h>
 #include <cella/error.h>
 
 namespace cella::sandbox {
@@ -67,6 +68,11 @@ struct Config {
 
 // The unix socket of the container's control server, in its state directory: whoever may write there may use it.
 std::string control_socket_addr(std::string_view root_dir, std::string_view id);
+
+// Gives this thread these five sets, capabilities(7), and no other capability: for a process that has no use for
+// libcella's containers and wants to confine itself as they are. Needs CAP_SETPCAP to take something out of the
+// bounding set. EPERM; then some of it may have been done.
+Result<void> apply_caps(const config::Capabilities& capabilities);
 
 // A process as the guest's kernel has it. All numbers are the guest's.
 struct GuestProcess {

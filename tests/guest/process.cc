@@ -436,15 +436,69 @@ TEST(Futex, WokenByAnotherThread) {
   value = 2;
   waker.join();
 }
-TEST(Futex, ManyThreadsOneCounter) {
-  std::atomic<int> count = 0;
-  std::thread threads[8];
+// A lock as futex(2) is used for: 0 free, 1 taken, 2 taken and waited for.
+void lock(std::atomic<uint32_t>& futex) {
+  uint32_t free = 0;
+  if (futex.compare_exchange_strong(free, 1)) return;
+  while (futex.exchange(2) != 0) sys(SYS_futex, &futex, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 2, nullptr, nullptr, 0);
+}
+void unlock(std::atomic<uint32_t>& futex) {
+  if (futex.exchange(0) == 2) sys(SYS_futex, &futex, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, nullptr, nullptr, 0);
+}
+
+constexpr int kThreads = 64;
+
+TEST(Futex, IsALockForManyThreads) {
+  constexpr int kRounds = 100;
+  std::atomic<uint32_t> futex = 0;
+  int count = 0, inside = 0, most_inside = 0;
+  std::thread threads[kThreads];
   for (std::thread& one : threads)
     one = std::thread([&] {
-      for (int i = 0; i < 200; ++i) ++count;
+      for (int i = 0; i < kRounds; ++i) {
+        lock(futex);
+        most_inside = std::max(most_inside, ++inside);
+        ++count;
+        if (i % 16 == 0) sched_yield();
+        --inside;
+        unlock(futex);
+      }
     });
   for (std::thread& one : threads) one.join();
-  EXPECT_EQ(count, 1600);
+  EXPECT_EQ(count, kThreads * kRounds);
+  EXPECT_EQ(most_inside, 1);
+}
+
+TEST(Futex, WakesAsManyAsAreAskedFor) {
+  static std::atomic<uint32_t> futex, other;
+  futex = other = 0;
+  std::atomic<int> woken = 0;
+  std::thread threads[kThreads];
+  for (std::thread& one : threads)
+    one = std::thread([&] {
+      // Until it is woken: a signal may end the wait, too.
+      while (sys(SYS_futex, &futex, FUTEX_WAIT, 0, nullptr, nullptr, 0) != 0 && errno == EINTR) {
+      }
+      ++woken;
+    });
+  // All of them sleep when all can be moved. That wakes nobody, and takes them where they are looked for then.
+  int moved = 0;
+  while (moved < kThreads) {
+    const long now = sys(SYS_futex, &futex, FUTEX_CMP_REQUEUE, 0, kThreads, &other, 0);
+    ASSERT_GE(now, 0);
+    moved += static_cast<int>(now);
+    if (moved < kThreads) sleep_ms(1);
+  }
+  EXPECT_EQ(sys(SYS_futex, &futex, FUTEX_WAKE, kThreads, nullptr, nullptr, 0), 0);
+  EXPECT_EQ(woken, 0);
+  int left = kThreads;
+  for (int wanted : {1, 7, 20, kThreads}) {
+    EXPECT_EQ(sys(SYS_futex, &other, FUTEX_WAKE, wanted, nullptr, nullptr, 0), std::min(wanted, left));
+    left -= std::min(wanted, left);
+    while (woken < kThreads - left) sleep_ms(1);
+    EXPECT_EQ(woken, kThreads - left);
+  }
+  for (std::thread& one : threads) one.join();
 }
 TEST(Signals, HandlerRunsWithInfoAndMask) {
   static volatile int code, sender, blocked;

@@ -418,6 +418,59 @@ def test_fork_bomb(sandbox):
     c.wait_stopped()
 
 
+@pytest.fixture
+def neighbour(sandbox):
+    """Another container, which goes on whatever its neighbour does."""
+    c = sandbox("sh", "-c", "n=0; while :; do n=$((n + 1)); echo $n >/dev/shm/n; sleep 0.02; done").up()
+    def number():
+        return int(c.exec("cat", "/dev/shm/n").stdout or 0)
+    wait_for(lambda: number() > 0, "the neighbour")
+    yield c
+    before = number()
+    wait_for(lambda: number() > before, "the neighbour to go on")
+    assert c.status == "running"
+
+
+@pytest.mark.parametrize("script, status", [
+    # Reads from an address that nothing is at.
+    ("import ctypes; ctypes.string_at(16)", 139),
+    # Executes what is no instruction.
+    ("import ctypes, mmap; m = mmap.mmap(-1, 4096, prot=7); m.write(b'\\x0f\\x0b');"
+     "ctypes.CFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(m)))()", 132),
+    # Closes everything, and goes on.
+    ("import os; os.closerange(0, 1 << 20); os._exit(5)", 5),
+    # Takes every descriptor that there is.
+    ("import os\n"
+     "try:\n"
+     "  while True: os.pipe()\n"
+     "except OSError as e: os._exit(e.errno)", 24),
+    # Takes all address space, and all threads.
+    ("import mmap, os\n"
+     "maps = []\n"
+     "try:\n"
+     "  while True: maps.append(mmap.mmap(-1, 1 << 44))\n"
+     "except OSError as e: os._exit(e.errno)", 12),
+    ("import os, threading, time\n"
+     "try:\n"
+     "  while True: threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"
+     "except RuntimeError: os._exit(11)", 11),
+], ids=["segfault", "illegal instruction", "closes everything", "descriptors", "address space", "threads"])
+def test_harms_only_itself(sandbox, neighbour, debian_rootfs, script, status):
+    c = sandbox("python3", "-c", script)
+    c.config["root"] = {"path": str(debian_rootfs), "readonly": True}
+    c.config["linux"]["resources"]["pids"] = {"limit": 100}
+    result = c.run(timeout=60)
+    assert result.returncode == status, result.stderr
+
+
+def test_the_others_are_not_seen(sandbox, neighbour):
+    c = sandbox("sh", "-c", "ps; ls /proc | grep -c '^[0-9]'; cat /dev/shm/n; hostname; netstat -x | grep -c control")
+    c.config["hostname"] = "other"
+    result = c.run()
+    assert neighbour.id not in result.stdout and "n=$((n + 1))" not in result.stdout
+    assert "can't open '/dev/shm/n'" in result.stderr and "other" in result.stdout
+
+
 # --- its own wall
 
 def status_of(pid):
