@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "base/result.h"
 
@@ -48,7 +49,8 @@ bool uses_memory(uint16_t code) {
   return code == (BPF_LD | BPF_MEM) || code == (BPF_LDX | BPF_MEM) || code == BPF_ST || code == BPF_STX;
 }
 
-SysResult<uint32_t> arithmetic(int operation, uint32_t a, uint32_t b) {
+// Nothing: it divides by 0.
+std::optional<uint32_t> arithmetic(int operation, uint32_t a, uint32_t b) {
   switch (operation) {
     case BPF_ADD:
       return a + b;
@@ -67,10 +69,10 @@ SysResult<uint32_t> arithmetic(int operation, uint32_t a, uint32_t b) {
     case BPF_RSH:
       return a >> (b & 31);
     case BPF_DIV:
-      if (b == 0) return invalid();  // the kernel ends the program with 0, KILL_THREAD; nobody means that
+      if (b == 0) return std::nullopt;
       return a / b;
   }
-  return invalid();
+  return std::nullopt;
 }
 
 bool compare(int operation, uint32_t a, uint32_t b) {
@@ -108,8 +110,7 @@ SysResult<void> check_seccomp_program(std::span<const sock_filter> program) {
   return {};
 }
 
-SysResult<Evaluation> evaluate(std::span<const sock_filter> program, const seccomp_data& data) {
-  TRY(check_seccomp_program(program));
+Evaluation run_seccomp_program(std::span<const sock_filter> program, const seccomp_data& data) {
   uint32_t a = 0, x = 0;
   uint32_t memory[BPF_MEMWORDS] = {};
   size_t steps = 0;
@@ -164,12 +165,19 @@ SysResult<Evaluation> evaluate(std::span<const sock_filter> program, const secco
     }
     const uint32_t operand = BPF_SRC(insn.code) == BPF_X ? x : insn.k;
     if (BPF_CLASS(insn.code) == BPF_ALU) {
-      a = TRY(arithmetic(BPF_OP(insn.code), a, operand));
+      const std::optional<uint32_t> result = arithmetic(BPF_OP(insn.code), a, operand);
+      if (!result) return Evaluation{SECCOMP_RET_KILL_THREAD, steps};  // as the kernel ends such a program
+      a = *result;
     } else {
       pc += compare(BPF_OP(insn.code), a, operand) ? insn.jt : insn.jf;
     }
   }
-  return invalid();
+  return Evaluation{SECCOMP_RET_KILL_THREAD, steps};  // not reached: the last instruction is a return
+}
+
+SysResult<Evaluation> evaluate(std::span<const sock_filter> program, const seccomp_data& data) {
+  TRY(check_seccomp_program(program));
+  return run_seccomp_program(program, data);
 }
 
 SysResult<Evaluation> evaluate(std::span<const bpf_insn> program, const bpf_cgroup_dev_ctx& context) {

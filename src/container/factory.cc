@@ -163,10 +163,9 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   options.extra_files = static_cast<uint32_t>(process.extra_files.size());
   if (is_sandbox) {
     const container::SandboxPlan sandbox =
-        TRY(container::plan_sandbox(*impl_->options, name, config, grantable, process.extra_files.size()));
+        TRY(container::plan_sandbox(*impl_->options, name, config, grantable, facts, process.extra_files.size()));
     options.extra_files = sandbox.extra_files;
     options.open_program = true;
-    facts.seccomp.reset();
     plan::Built built = TRY(plan::build_create(sandbox.jail.config, sandbox.jail.process, facts, options));
     return PlanText{plan::to_text(built.plan), plan::to_json(built.plan)};
   }

@@ -51,7 +51,6 @@ Result<GoferFiles> open_gofer(const GoferPlan& plan, std::vector<FileDescriptor>
 
 Result<Launched> launch_gofer(const std::string& id, const GoferPlan& plan, const GoferFiles& files, int program,
                               plan::Facts facts, const GoferCgroup& cgroup, const IdMapTools& tools) {
-  facts.seccomp.reset();
   plan::StartOptions options;
   options.id = id;
   options.wait_for_start = false;

@@ -5,6 +5,8 @@
 
 #include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <utility>
 
 #include "base/result.h"
 #include "container/host_facts.h"
@@ -51,6 +53,19 @@ Result<FileDescriptor> open_tree(const SandboxPlan::Source& source) {
   return std::move(*tree);
 }
 
+// The filter is for the guest's programs, and their kernel's to apply.
+Result<std::vector<uint64_t>> instructions_of(const plan::SeccompBlob& filter) {
+  if (filter.listener) {
+    return base::fail(ErrorCode::kUnsupported,
+                      "/linux/seccomp: the sandbox asks no listener about the calls of its programs");
+  }
+  if (filter.program.size() % sizeof(uint64_t) != 0)
+    return base::fail(ErrorCode::kConfigInvalid, "linux.seccomp: the program ends within an instruction");
+  std::vector<uint64_t> instructions(filter.program.size() / sizeof(uint64_t));
+  std::memcpy(instructions.data(), filter.program.data(), filter.program.size());
+  return instructions;
+}
+
 // A regular file cannot be opened again by whoever has nothing but its descriptor.
 Result<FileDescriptor> open_source(const SandboxPlan::Source& source) {
   FileDescriptor tree = TRY(open_tree(source), "opening {}", source.path);
@@ -71,14 +86,14 @@ Result<FileDescriptor> open_source(const SandboxPlan::Source& source) {
 }  // namespace
 
 Result<SandboxPlan> plan_sandbox(const FactoryOptions& factory, const std::string& id, const config::Config& config,
-                                 const config::ProcessConfig& process, size_t extra_files) {
+                                 const config::ProcessConfig& process, plan::Facts& facts, size_t extra_files) {
   const sandbox::Config options = TRY(sandbox::boot::options_from(config.labels));
   const config::ProcessConfig full = plan::with_defaults(process, config);
   TRY(sandbox::boot::check_enforced(config, full));
-  sandbox::JailFacts facts;
-  facts.uids = TRY(own_ids("/proc/self/uid_map"));
-  facts.gids = TRY(own_ids("/proc/self/gid_map"));
-  SandboxPlan plan{sandbox::boot::make_jail(config, full, options, facts),
+  sandbox::JailFacts ids;
+  ids.uids = TRY(own_ids("/proc/self/uid_map"));
+  ids.gids = TRY(own_ids("/proc/self/gid_map"));
+  SandboxPlan plan{sandbox::boot::make_jail(config, full, options, ids),
                    sandbox::boot::make_request(id, config, full, options),
                    {},
                    factory.sandbox_log,
@@ -87,6 +102,10 @@ Result<SandboxPlan> plan_sandbox(const FactoryOptions& factory, const std::strin
   plan.jail.process.args = {"cella", "boot", std::to_string(kRequest)};
   BootRequest& request = plan.request;
   request.control = kControl;
+  if (const std::optional<plan::SeccompBlob> filter = std::exchange(facts.seccomp, std::nullopt)) {
+    request.seccomp = TRY(instructions_of(*filter));
+    request.seccomp_flags = filter->flags;
+  }
   const bool has_gofer = options.file_access == sandbox::FileAccess::kProxy;
   if (has_gofer) request.gofer = kGofer;
   // Of the kernel's next descriptor, and of the host's next file as the kernel is told of it.
@@ -106,7 +125,7 @@ Result<SandboxPlan> plan_sandbox(const FactoryOptions& factory, const std::strin
   if (has_gofer) {
     std::vector<bool> read_only;
     for (const SandboxPlan::Source& source : plan.sources) read_only.push_back(source.read_only);
-    plan.gofer = TRY(plan_gofer(config, read_only, facts));
+    plan.gofer = TRY(plan_gofer(config, read_only, ids));
     plan.gofer->request.disable_seccomp = options.disable_seccomp;
   }
   plan.extra_files = next - plan::kFirstExtraFile;

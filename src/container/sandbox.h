@@ -10,6 +10,7 @@
 
 #include "container/gofer.h"
 #include "container/state_directory.h"
+#include "plan/facts.h"
 #include "sandbox/boot/boot_request.h"
 #include "sandbox/boot/jail.h"
 #include "sys/fd.h"
@@ -32,9 +33,10 @@ struct SandboxPlan {
   uint32_t extra_files = 0;  // all that the kernel is passed
   std::optional<GoferPlan> gofer;
 };
-// kUnsupported, with findings, for what the sandbox does not enforce.
+// `facts` are the container's; what is left of them are its jail's. kUnsupported, with findings, for what the sandbox
+// does not enforce.
 Result<SandboxPlan> plan_sandbox(const FactoryOptions& options, const std::string& id, const config::Config& config,
-                                 const config::ProcessConfig& process, size_t extra_files);
+                                 const config::ProcessConfig& process, plan::Facts& facts, size_t extra_files);
 
 // What the plan names, opened.
 struct SandboxFiles {

@@ -63,7 +63,8 @@ class Start {
     TRY(check_sysctls(config_));
     rdt_ = TRY(plan_rdt_group(config_, container_.id()));
     if (container_.is_sandbox()) {
-      sandbox_ = TRY(plan_sandbox(*container_.options, container_.id(), config_, process, process_.extra_files.size()));
+      sandbox_ =
+          TRY(plan_sandbox(*container_.options, container_.id(), config_, process, facts, process_.extra_files.size()));
       facts_ = facts;
       sandbox_files_ = TRY(open_sandbox(*container_.options, *sandbox_, container_.directory, process_.extra_files));
       options.extra_files = sandbox_->extra_files;

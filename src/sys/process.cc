@@ -108,6 +108,17 @@ SysResult<uint64_t> permitted_capabilities() {
   return uint64_t{halves[1].permitted} << 32 | halves[0].permitted;
 }
 
+SysResult<void> set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
+  __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct halves[_LINUX_CAPABILITY_U32S_3];
+  for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; ++i) {
+    auto half = [i](uint64_t set) { return static_cast<uint32_t>(set >> 32 * i); };
+    halves[i] = {half(effective), half(permitted), half(inheritable)};
+  }
+  if (::syscall(SYS_capset, &header, halves) < 0) return last_error();
+  return {};
+}
+
 bool in_bounding_set(int capability) {
   return ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1;
 }

@@ -22,6 +22,8 @@ bool has_ended(int pidfd);
 SysResult<bool> wait_readable(int fd, int timeout_ms);
 // The permitted set of the calling thread as a mask of 1 << CAP_*, capget(2).
 SysResult<uint64_t> permitted_capabilities();
+// Those of the calling thread, capset(2): EPERM.
+SysResult<void> set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 // Whether its bounding set has the capability, PR_CAPBSET_READ(2const).
 bool in_bounding_set(int capability);
 // waitpid(2) without interruption: the wait status.

@@ -75,7 +75,9 @@ def test_options_are_refused_by_name(sandbox, name, value, word):
 # --- what is not enforced is refused by its field
 
 @pytest.mark.parametrize("pointer, change", [
-    ("/linux/seccomp", lambda c: c["linux"].update(seccomp={"defaultAction": "SCMP_ACT_ALLOW"})),
+    ("/linux/seccomp", lambda c: c["linux"].update(seccomp={
+        "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/nobody",
+        "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]})),
     ("/linux/sysctl", lambda c: c["linux"].update(sysctl={"net.ipv4.ip_forward": "1"})),
     ("/hooks/createContainer", lambda c: c.update(hooks={"createContainer": [{"path": "/bin/true"}]})),
     ("/hooks/startContainer", lambda c: c.update(hooks={"startContainer": [{"path": "/bin/true"}]})),
@@ -730,3 +732,16 @@ def test_unknown_calls_are_counted(sandbox, workdir):
     wait_for(lambda: "made" in c.output(), "the call", timeout=30)
     assert json.loads(c.cmd("events", "--stats", c.id).stdout)["data"]["sandbox"]["unknown_syscalls"]["510"] == 1
     c.exec("sh", "-c", "true")
+
+
+@pytest.mark.parametrize("action, flags, is_logged", [
+    ("SCMP_ACT_LOG", [], True), ("SCMP_ACT_ERRNO", [], False), ("SCMP_ACT_ERRNO", ["SECCOMP_FILTER_FLAG_LOG"], True),
+    ("SCMP_ACT_KILL_PROCESS", [], True)])
+def test_what_filters_log(sandbox, workdir, action, flags, is_logged):
+    c = sandbox("mkdir", "/dev/shm/x")
+    c.config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "flags": flags,
+                                    "syscalls": [{"names": ["mkdir"], "action": action}]}
+    log = workdir / "debug.log"
+    c.global_args = ["--debug-log", str(log)]
+    c.run()
+    assert ("mkdir: seccomp: mkdir: action" in log.read_text()) == is_logged

@@ -1,14 +1,12 @@
 #include <cella/sandbox.h>
 
-#include <linux/capability.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cerrno>
 
 #include "base/result.h"
 #include "config/capabilities.h"
+#include "sys/process.h"
 
 namespace cella::sandbox {
 namespace {
@@ -26,17 +24,11 @@ Result<void> apply_caps(const config::Capabilities& wanted) {
   while (::prctl(PR_CAPBSET_READ, count) >= 0) ++count;
   auto has = [](uint64_t set, int capability) { return (set >> capability & 1) != 0; };
   for (int capability = 0; capability < count; ++capability) {
-    if (has(wanted.bounding, capability) || ::prctl(PR_CAPBSET_READ, capability) == 0) continue;
+    if (has(wanted.bounding, capability) || !sys::in_bounding_set(capability)) continue;
     if (::prctl(PR_CAPBSET_DROP, capability) < 0)
       return base::fail_errno(errno, "dropping {} from the bounding set", name_of(capability));
   }
-  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct data[2];
-  for (int half = 0; half < 2; ++half) {
-    auto part = [half](uint64_t set) { return static_cast<uint32_t>(set >> 32 * half); };
-    data[half] = {part(wanted.effective), part(wanted.permitted), part(wanted.inheritable)};
-  }
-  if (::syscall(SYS_capset, &header, data) < 0) return base::fail_errno(errno, "setting the capabilities");
+  TRY(sys::set_capabilities(wanted.effective, wanted.permitted, wanted.inheritable), "setting the capabilities");
   if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
     return base::fail_errno(errno, "clearing the ambient capabilities");
   for (int capability = 0; capability < count; ++capability) {

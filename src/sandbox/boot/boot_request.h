@@ -53,6 +53,8 @@ struct BootRequest {
   std::vector<BootMount> mounts;
   std::vector<BootDevice> devices;
   std::vector<std::string> masked_paths, read_only_paths;
+  std::vector<uint64_t> seccomp;  // instructions of the programs' filter, struct sock_filter; empty: there is none
+  uint64_t seccomp_flags = 0;     // SECCOMP_FILTER_FLAG_*
   BootProcess process;
   // What guests are told that they have; 0: what the host has.
   uint64_t memory_limit = 0, task_limit = 0, cpu_quota = 0, cpu_period = 0;

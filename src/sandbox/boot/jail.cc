@@ -26,8 +26,6 @@ constexpr Refusal kRefusals[] = {
      [](const config::Config&, const config::ProcessConfig& p) { return !p.process_label.value_or("").empty(); }},
     {"/linux/mountLabel", "labels of the host's mean nothing to the sandbox's files",
      [](const config::Config& c, const config::ProcessConfig&) { return !c.mount_label.empty(); }},
-    {"/linux/seccomp", "the sandbox applies no filters to its programs yet",
-     [](const config::Config& c, const config::ProcessConfig&) { return c.seccomp.has_value(); }},
     {"/linux/sysctl", "the sandbox sets no kernel parameters yet",
      [](const config::Config& c, const config::ProcessConfig&) { return !c.sysctl.empty(); }},
     {"/linux/timeOffsets", "the sandbox has no time namespaces yet",

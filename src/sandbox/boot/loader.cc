@@ -147,6 +147,12 @@ struct Loader::Impl {
       kernel->cpu_quota = request.cpu_quota;
       if (request.cpu_period != 0) kernel->cpu_period = request.cpu_period;
     }
+    if (!request.seccomp.empty()) {
+      std::vector<sock_filter> program(request.seccomp.size());
+      std::memcpy(program.data(), request.seccomp.data(), program.size() * sizeof program[0]);
+      kernel->seccomp =
+          TRY(task::SeccompFilter::make(std::move(program), request.seccomp_flags, nullptr), "linux.seccomp");
+    }
     if (!request.hostname.empty()) kernel->host_name.node = request.hostname;
     if (!request.domainname.empty()) kernel->host_name.domain = request.domainname;
     poller = TRY(fs::HostPoller::make(kernel->lock), "making the poller of host descriptors");
@@ -163,6 +169,7 @@ struct Loader::Impl {
     FileDescriptor fd(request.log >= 0 ? request.log : ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
     if (!fd) return base::fail_errno(errno, "opening the debug log");
     log.emplace(std::move(fd));
+    if (request.log >= 0) kernel->log = [this](const std::string& line) { log->write(line); };
     if (!options.strace) return {};
     kernel->call_observer = TRY(syscall::make_strace(options.strace_syscalls, options.strace_log_size,
                                                      [this](const std::string& line) { log->write(line); }),

@@ -188,6 +188,7 @@ Result<StartedProgram> start_program(Kernel& kernel, fs::HostPoller& poller, New
   group->start_time = core::now();
   TRY(set_limits(*group, process), "setting the limits");
   task->creds = credentials_of(process);
+  if (kernel.seccomp != nullptr) task->seccomp = {SECCOMP_MODE_FILTER, kernel.seccomp};
   task->fs = std::make_shared<task::FsState>();
   const vfs::Path root = kernel.mounts->covering(kernel.mounts->root());
   task->fs->position = {kernel.mounts, root, root};

@@ -15,6 +15,7 @@
 #include "sandbox/loader/loader.h"
 #include "sandbox/syscall/execute.h"
 #include "sandbox/syscall/handlers.h"
+#include "sandbox/syscall/seccomp.h"
 #include "sandbox/vfs/locks.h"
 #include "sandbox/vfs/permission.h"
 
@@ -409,6 +410,10 @@ Outcome sys_prctl(Task& task, const Arguments& a) {
       return 0;
     case PR_GET_NO_NEW_PRIVS:
       return task.creds.no_new_privileges;
+    case PR_SET_SECCOMP:
+      return set_seccomp_mode(task, a[1], a[2]);
+    case PR_GET_SECCOMP:
+      return static_cast<uint64_t>(task.seccomp.mode);
     case PR_SET_KEEPCAPS:
       if (a[1] > 1) return fail(EINVAL);
       task.creds.keep_capabilities = a[1] == 1;

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "sandbox/syscall/handlers.h"
+#include "sandbox/syscall/seccomp.h"
 
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452
@@ -35,6 +36,21 @@ constexpr std::array<Entry, kNumbers> make_table() {
 }
 constexpr std::array<Entry, kNumbers> kTable = make_table();
 
+Outcome serve(task::Task& task, const platform::Registers& r) {
+  const uint64_t number = r.orig_rax;
+  const Entry* entry = find(number);
+  if (entry == nullptr) {
+    // Numbers that no kernel has count together: the guest chooses them.
+    ++task.kernel.unknown_calls[std::min<uint64_t>(number, kNumbers)];
+    return fail(ENOSYS);
+  }
+  if (entry->support == Support::kAbsent) {
+    const bool allowed = entry->capability < 0 || task.creds.has(entry->capability);
+    return fail(allowed ? entry->error : EPERM);
+  }
+  return entry->handler(task, {{r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9}});
+}
+
 }  // namespace
 
 const Entry* find(uint64_t number) {
@@ -61,19 +77,12 @@ void dispatch(task::Task& task) {
     call = r;
     observer->entered(task, call);
   }
-  const Entry* entry = find(number);
-  Outcome outcome = std::unexpected(Errno{ENOSYS});
-  if (entry != nullptr && entry->support == Support::kAbsent) {
-    const bool allowed = entry->capability < 0 || task.creds.has(entry->capability);
-    outcome = fail(allowed ? entry->error : EPERM);
-  } else if (entry != nullptr) {
-    outcome = entry->handler(task, {{r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9}});
-  } else {
-    // Numbers that no kernel has count together: the guest chooses them.
-    ++task.kernel.unknown_calls[std::min<uint64_t>(number, kNumbers)];
-  }
+  std::optional<Outcome> refused;
+  if (task.seccomp.mode != SECCOMP_MODE_DISABLED) [[unlikely]]
+    refused = filter_call(task);
+  const Outcome outcome = refused ? *refused : serve(task, r);
   // Of another program by now, or of another place in this one.
-  if (outcome && (number == SYS_execve || number == SYS_execveat || number == SYS_rt_sigreturn)) {
+  if (outcome && !refused && (number == SYS_execve || number == SYS_execveat || number == SYS_rt_sigreturn)) {
     task.registers().orig_rax = ~0ul;
   } else {
     task.registers().rax = outcome ? *outcome : static_cast<uint64_t>(-outcome.error().value);

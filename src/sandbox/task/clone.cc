@@ -57,6 +57,7 @@ SysResult<int> clone_task(Task& parent, const CloneRequest& request) {
   child->id = kernel.next_id();
   child->name = parent.name;
   child->creds = parent.creds;
+  child->seccomp = parent.seccomp;
   child->executable = parent.executable;
   child->blocked = parent.blocked;
   child->nice = parent.nice;

@@ -1,6 +1,7 @@
 // Kernel: what all tasks of a sandbox have in common: who there is, the platform they run on, the memory they live in.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,6 +23,7 @@ class Stack;
 namespace cella::sandbox::task {
 
 class Clocks;
+class SeccompFilter;
 class Task;
 class Terminal;
 class ThreadGroup;
@@ -78,6 +80,10 @@ class Kernel {
   int cpu_count;
   // cpu.max of cgroup v2 in microseconds; a quota of 0: no limit.
   uint64_t cpu_quota = 0, cpu_period = 100'000;
+  // Of the container's configuration: programs that are started from outside have it.
+  std::shared_ptr<SeccompFilter> seccomp;
+  // A line for whoever debugs the guest; empty: nobody does.
+  std::function<void(const std::string&)> log;
   // Numbers of system calls that are not served → how often they were made; from 512 on as 512.
   std::map<uint64_t, uint64_t> unknown_calls;
   std::unique_ptr<CallObserver> call_observer;  // none: nobody looks

@@ -22,6 +22,7 @@
 #include "sandbox/mm/memory_manager.h"
 #include "sandbox/platform/platform.h"
 #include "sandbox/task/kernel.h"
+#include "sandbox/task/seccomp.h"
 #include "sandbox/task/signals.h"
 #include "sandbox/task/thread_group.h"
 #include "sandbox/vfs/file.h"
@@ -80,6 +81,8 @@ class Task final : public vfs::Caller {
   // Caused by its own instruction or system call: cannot be ignored or blocked.
   void force_signal(const siginfo_t& info);
   bool has_signals() const;
+
+  SeccompState seccomp;
 
   // --- odds and ends of system calls
   uint64_t clear_child_tid = 0;

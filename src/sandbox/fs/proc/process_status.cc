@@ -203,10 +203,12 @@ SysResult<std::string> status_text(vfs::Caller&, const Subject& subject) {
   text += fmt::format("CapInh:\t{:016x}\nCapPrm:\t{:016x}\nCapEff:\t{:016x}\nCapBnd:\t{:016x}\nCapAmb:\t{:016x}\n",
                       creds.inheritable, creds.permitted, creds.effective, creds.bounding, creds.ambient);
   const int cpus = subject.kernel.cpu_count;
+  const task::SeccompState seccomp = task != nullptr ? task->seccomp : task::SeccompState();
   text += fmt::format(
-      "NoNewPrivs:\t{}\nSeccomp:\t0\nSeccomp_filters:\t0\nCpus_allowed:\t{}\nCpus_allowed_list:\t{}\n"
+      "NoNewPrivs:\t{}\nSeccomp:\t{}\nSeccomp_filters:\t{}\nCpus_allowed:\t{}\nCpus_allowed_list:\t{}\n"
       "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n",
-      creds.no_new_privileges ? 1 : 0, cpu_mask(cpus), cpus > 1 ? fmt::format("0-{}", cpus - 1) : std::string("0"));
+      creds.no_new_privileges ? 1 : 0, seccomp.mode, seccomp.filter != nullptr ? seccomp.filter->count() : 0,
+      cpu_mask(cpus), cpus > 1 ? fmt::format("0-{}", cpus - 1) : std::string("0"));
   return text;
 }
 
