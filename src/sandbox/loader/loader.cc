@@ -154,7 +154,7 @@ SysResult<Loaded> map_elf(MemoryManager& memory, vfs::File& file, const Elf& elf
       request.address = page;
       request.size = file_end - page;
       request.protection = protection;
-      request.fixed = true;
+      request.fixed = request.copy_now = true;
       request.file = mappable;
       request.offset = mm::page_down(segment.p_offset);
       TRY(memory.map(request));

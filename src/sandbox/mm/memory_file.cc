@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace cella::sandbox::mm {
@@ -95,7 +96,13 @@ void MemoryFile::unref(uint64_t offset, uint64_t size, std::vector<Range>& dropp
 }
 
 void MemoryFile::release(std::vector<Range>& dropped) {
-  for (auto [start, end] : dropped) give_back(start, end);
+  // Neighbours are given back at once: a call to the host costs more than a page.
+  std::ranges::sort(dropped, {}, &Range::start);
+  for (size_t i = 0; i < dropped.size();) {
+    auto [start, end] = dropped[i];
+    for (++i; i < dropped.size() && dropped[i].start == end; ++i) end = dropped[i].end;
+    give_back(start, end);
+  }
   dropped.clear();
 }
 

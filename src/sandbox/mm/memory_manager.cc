@@ -12,6 +12,9 @@
 namespace cella::sandbox::mm {
 namespace {
 
+// A page more costs a fiftieth of the fault that it may save.
+constexpr uint64_t kMostCopiedNow = 64 * kPageSize;
+
 uint64_t next_id() {
   static uint64_t last = 0;
   return ++last;
@@ -179,7 +182,7 @@ void MemoryManager::install(uint64_t start, const Pma& pma, int protection) {
   space_->map(start, pma.end - start, protection, pma.fd, pma.offset);
 }
 
-SysResult<void> MemoryManager::back(uint64_t start, uint64_t end, const Vma& vma, uint64_t vma_start) {
+SysResult<void> MemoryManager::back(uint64_t start, uint64_t end, const Vma& vma, uint64_t vma_start, bool copies) {
   if (vma.file == nullptr) {
     Pma pma;
     pma.end = end;
@@ -201,7 +204,13 @@ SysResult<void> MemoryManager::back(uint64_t start, uint64_t end, const Vma& vma
     pma.counted = range->counted;
     pma.copy = !vma.shared;
     pma.keep = vma.file;
-    if (pma.counted) memory_.ref(pma.offset, pma.end - at);
+    SysResult<Pma> copy = std::unexpected(Errno{0});
+    if (copies && pma.copy && (vma.protection & PROT_WRITE)) copy = copy_of(pma, at, pma.end - at);
+    if (copy) {
+      pma = std::move(*copy);
+    } else if (pma.counted) {
+      memory_.ref(pma.offset, pma.end - at);
+    }
     install(at, pma, vma.protection);
     uint64_t next = pma.end;
     pmas_.emplace(at, std::move(pma));
@@ -241,7 +250,8 @@ SysResult<uint64_t> MemoryManager::map(const MapRequest& request) {
   // Reserved address space costs nothing until it becomes accessible. Shared anonymous memory has to be the same for
   // children that are forked before.
   if (request.protection != PROT_NONE || (request.shared && request.file == nullptr)) {
-    SysResult<void> backed = back(address, address + size, made->second, address);
+    const bool copies = request.copy_now && size <= kMostCopiedNow;
+    SysResult<void> backed = back(address, address + size, made->second, address, copies);
     if (!backed) {
       remove(address, address + size);
       return std::unexpected(backed.error());

@@ -56,6 +56,9 @@ struct MapRequest {
   bool grows_down = false;
   bool locked = false;
   bool low = false;  // MAP_32BIT
+  // What is private and writable is copied now and not at the first write. Right for a program's own file: it does not
+  // change while the program runs, and its data is written to at once.
+  bool copy_now = false;
   std::shared_ptr<Mappable> file;
   uint64_t offset = 0;
   std::string name;
@@ -174,8 +177,10 @@ class MemoryManager {
   bool is_free(uint64_t address, uint64_t size) const;
   void remove(uint64_t start, uint64_t end);
   void drop_pmas(uint64_t start, uint64_t end);
-  // Gives [start, end) inside one VMA its PMAs.
-  SysResult<void> back(uint64_t start, uint64_t end, const Vma& vma, uint64_t vma_start);
+  // Gives [start, end) inside one VMA its PMAs; with `copies` of memory of its own where it may be written to.
+  SysResult<void> back(uint64_t start, uint64_t end, const Vma& vma, uint64_t vma_start, bool copies = false);
+  // A copy of what the first `size` bytes of a PMA are.
+  SysResult<Pma> copy_of(const Pma& pma, uint64_t start, uint64_t size);
   void install(uint64_t start, const Pma& pma, int protection);
   SysResult<void> copy_pages(uint64_t address, const Vma& vma);
   // Makes one page accessible, as a fault would, and gives what backs it.

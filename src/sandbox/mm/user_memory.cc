@@ -60,6 +60,18 @@ MemoryManager::Access MemoryManager::access_of(uint64_t address, uint64_t instru
   return vma->second.protection & PROT_READ ? Access::kWrite : Access::kRead;
 }
 
+SysResult<MemoryManager::Pma> MemoryManager::copy_of(const Pma& pma, uint64_t start, uint64_t size) {
+  uint64_t offset = TRY(memory_.allocate(size));
+  if (pma.counted) {
+    std::memcpy(memory_.pointer(offset), memory_.pointer(pma.offset), size);
+  } else if (auto read = read_file(pma.fd, memory_.pointer(offset), size, pma.offset); !read) {
+    memory_.unref(offset, size, dropped_);
+    return std::unexpected(read.error());
+  }
+  return Pma{
+      .end = start + size, .fd = memory_.fd(), .offset = offset, .counted = true, .copy = false, .keep = nullptr};
+}
+
 SysResult<void> MemoryManager::copy_pages(uint64_t address, const Vma& vma) {
   auto pma = pma_at(address);
   uint64_t vma_start = vma_at(address)->first;
@@ -74,15 +86,9 @@ SysResult<void> MemoryManager::copy_pages(uint64_t address, const Vma& vma) {
     space_->protect(start, end - start, vma.protection);
     return {};
   }
-  uint64_t offset = TRY(memory_.allocate(end - start));
-  if (old.counted) {
-    std::memcpy(memory_.pointer(offset), memory_.pointer(old.offset), end - start);
-    memory_.unref(old.offset, end - start, dropped_);
-  } else if (auto read = read_file(old.fd, memory_.pointer(offset), end - start, old.offset); !read) {
-    memory_.unref(offset, end - start, dropped_);
-    return std::unexpected(read.error());
-  }
-  old = Pma{.end = end, .fd = memory_.fd(), .offset = offset, .counted = true, .copy = false, .keep = nullptr};
+  Pma copy = TRY(copy_of(old, start, end - start));
+  if (old.counted) memory_.unref(old.offset, end - start, dropped_);
+  old = std::move(copy);
   install(start, old, vma.protection);
   return {};
 }

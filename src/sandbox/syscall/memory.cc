@@ -24,6 +24,7 @@ Outcome sys_mmap(Task& task, const Arguments& a) {
   request.grows_down = flags & MAP_GROWSDOWN;
   request.locked = flags & MAP_LOCKED;
   request.low = flags & MAP_32BIT;
+  request.copy_now = flags & MAP_DENYWRITE;  // says ld.so of its libraries, and nobody else
   request.offset = a[5];
   if (a[5] % mm::kPageSize != 0) return fail(EINVAL);
   if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE) return fail(EINVAL);

@@ -18,7 +18,8 @@ int own_cpus() {
 
 Kernel::Kernel(std::unique_ptr<platform::Platform> guest_platform, std::unique_ptr<mm::MemoryFile> memory_file,
                Dispatch syscalls)
-    : platform(std::move(guest_platform)),
+    : threads(lock, Task::serve),
+      platform(std::move(guest_platform)),
       memory(std::move(memory_file)),
       dispatch(syscalls),
       clocks(std::make_unique<Clocks>(timers, *memory)),

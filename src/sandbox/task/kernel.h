@@ -14,6 +14,7 @@
 #include "sandbox/mm/memory_file.h"
 #include "sandbox/platform/platform.h"
 #include "sandbox/task/futex.h"
+#include "sandbox/task/host_threads.h"
 #include "sandbox/vfs/walk.h"
 
 namespace cella::sandbox::net {
@@ -60,6 +61,7 @@ class Kernel {
   Kernel& operator=(const Kernel&) = delete;
 
   core::KernelLock lock;
+  HostThreads threads;
   std::unique_ptr<platform::Platform> platform;
   std::unique_ptr<mm::MemoryFile> memory;
   Dispatch dispatch;

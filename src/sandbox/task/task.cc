@@ -10,8 +10,6 @@
 namespace cella::sandbox::task {
 namespace {
 
-constexpr size_t kHostStack = 256 * 1024;
-
 // Wakes a task that sleeps at a queue.
 class SleepWaiter final : public core::Waiter {
  public:
@@ -80,25 +78,13 @@ SysResult<void> Task::start(const platform::Registers& registers, Task* sibling,
   context_ = TRY(kernel.platform->new_context(memory_manager->space(), sibling ? sibling->context_.get() : nullptr));
   initial_registers_ = registers;
   initial_floating_point_ = std::move(floating_point);
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_attr_setstacksize(&attributes, kHostStack);
-  pthread_t thread;
-  int error = pthread_create(&thread, &attributes, thread_main, this);
-  pthread_attr_destroy(&attributes);
-  return error == 0 ? SysResult<void>() : std::unexpected(Errno{EAGAIN});
+  return kernel.threads.start(*this);
 }
 
-void* Task::thread_main(void* argument) {
-  auto* task = static_cast<Task*>(argument);
-  Kernel& kernel = task->kernel;
-  kernel.lock.lock();
-  task->run();
-  task->finish();
-  delete task;
-  kernel.lock.unlock();
-  return nullptr;
+void Task::serve(Task& task) {
+  task.run();
+  task.finish();
+  delete &task;
 }
 
 void Task::run() {

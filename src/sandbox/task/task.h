@@ -10,8 +10,6 @@
 //   exiting       takes itself out of everything, and its host thread ends
 #pragma once
 
-#include <pthread.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <functional>
@@ -124,10 +122,11 @@ class Task final : public vfs::Caller {
   // The result of execve(2): another program, in this thread alone. Others of the group have ended.
   SysResult<void> become(Image image);
   void request_exit(int wait_status);  // of this thread alone
+  // What its host thread does: runs it to its end, and destroys it.
+  static void serve(Task& task);
 
  private:
   friend class ThreadGroup;
-  static void* thread_main(void* task);
   void run();
   void handle_fault(const siginfo_t& info);
   // Delivers what is pending; false: the thread is to end.

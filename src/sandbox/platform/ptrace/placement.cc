@@ -23,7 +23,11 @@ void Placement::pin(int cpu, pid_t tid) {
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
-  (void)::sched_setaffinity(0, sizeof set, &set);
+  thread_local int own_cpu = -1;
+  if (own_cpu != cpu) {
+    (void)::sched_setaffinity(0, sizeof set, &set);
+    own_cpu = cpu;
+  }
   (void)::sched_setaffinity(tid, sizeof set, &set);
 }
 

@@ -1,110 +1,54 @@
 #include "sandbox/platform/ptrace/ptrace_platform.h"
 
-#include <elf.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "base/result.h"
 #include "sandbox/core/time.h"
 #include "sandbox/platform/ptrace/placement.h"
 #include "sandbox/platform/ptrace/stub.h"
+#include "sandbox/platform/ptrace/tracee.h"
 
 namespace cella::sandbox::platform {
 namespace {
 
-constexpr int kInterrupt = SIGUSR1;  // never reaches the guest
-constexpr int kSysemu = 31;          // PTRACE_SYSEMU, which glibc names for x86 elsewhere
-constexpr size_t kMaxXsave = 16384;
+constexpr int kSysemu = 31;  // PTRACE_SYSEMU, which glibc names for x86 elsewhere
 
-Errno last_error() {
-  return Errno{errno};
-}
-
-long trace(__ptrace_request request, pid_t tid, uint64_t address = 0, const void* data = nullptr) {
-  return ::ptrace(request, tid, address, data);
-}
-
-// One traced thread of a stub process. It is stopped whenever none of the member functions is at work.
-class Tracee {
- public:
-  Tracee() = default;
-  explicit Tracee(pid_t tid) : tid_(tid) {}
-  pid_t tid() const { return tid_; }
-
-  SysResult<void> seize() {
-    constexpr uint64_t kOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD;
-    if (trace(PTRACE_SEIZE, tid_, 0, reinterpret_cast<void*>(kOptions)) < 0) return std::unexpected(last_error());
-    if (trace(PTRACE_INTERRUPT, tid_) < 0) return std::unexpected(last_error());
-    return wait() ? SysResult<void>() : std::unexpected(Errno{ESRCH});
-  }
-  void release() { (void)trace(PTRACE_DETACH, tid_); }
-
-  bool resume(int request) { return trace(static_cast<__ptrace_request>(request), tid_) == 0; }
-  // Until it stops; false: it is gone. A reaped one is remembered as such.
-  bool wait() {
-    for (;;) {
-      pid_t waited = ::waitpid(tid_, &status_, __WALL);
-      if (waited < 0 && errno == EINTR) continue;
-      return waited == tid_ && WIFSTOPPED(status_);
-    }
-  }
-  bool at_syscall() const { return WSTOPSIG(status_) == (SIGTRAP | 0x80); }
-  bool at_event() const { return status_ >> 16 != 0; }
-  int signal() const { return WSTOPSIG(status_); }
-
-  SysResult<void> read(Registers& registers) const {
-    if (trace(PTRACE_GETREGS, tid_, 0, &registers) < 0) return std::unexpected(last_error());
-    return {};
-  }
-  SysResult<void> write(const Registers& registers) const {
-    if (trace(PTRACE_SETREGS, tid_, 0, &registers) < 0) return std::unexpected(last_error());
-    return {};
-  }
-
-  // Runs stub code from registers.rip to its trap. `interrupted` is set when an interrupt came in between.
-  SysResult<int64_t> call(Registers registers, bool& interrupted) {
-    registers.orig_rax = ~0ul;
-    TRY(write(registers));
-    for (;;) {
-      if (!resume(PTRACE_CONT) || !wait()) return std::unexpected(Errno{ESRCH});
-      if (at_event()) continue;
-      if (signal() == SIGTRAP) break;
-      // Stub code makes no mistakes: it has been driven from outside, or its pages are gone.
-      if (signal() != kInterrupt) return std::unexpected(Errno{EFAULT});
-      interrupted = true;
-    }
-    Registers after;
-    TRY(read(after));
-    auto result = static_cast<int64_t>(after.rax);
-    if (result < 0 && result > -4096) return std::unexpected(Errno{static_cast<int>(-result)});
-    return result;
-  }
-
- private:
-  pid_t tid_ = -1;
-  int status_ = 0;
+// What all address spaces of the platform have in common.
+struct Shared {
+  Stub stub;
+  Placement placement;
+  std::vector<std::byte> floating_point;  // of a new program
+  // Processes without mappings, pausing untraced: the next address spaces. One that was used before costs a third of
+  // what making and ending one costs.
+  std::vector<pid_t> spare;
 };
+constexpr size_t kMostSpare = 4;
 
-class PtracePlatform;
+void end_process(pid_t pid) {
+  (void)::kill(pid, SIGKILL);
+  int status;
+  while (::waitpid(pid, &status, __WALL) < 0 && errno == EINTR) {
+  }
+}
 
 class PtraceSpace final : public AddressSpace {
  public:
-  PtraceSpace(const Stub& stub, pid_t pid) : stub_(stub), pid_(pid) {}
+  PtraceSpace(Shared& shared, pid_t pid) : shared_(shared), pid_(pid) {}
   ~PtraceSpace() override {
-    if (pid_ <= 0) return;
-    (void)::kill(pid_, SIGKILL);
-    int status;
-    while (::waitpid(pid_, &status, __WALL) < 0 && errno == EINTR) {
+    if (is_clean_ && shared_.spare.size() < kMostSpare) {
+      shared_.spare.push_back(pid_);
+    } else {
+      end_process(pid_);
     }
   }
 
@@ -120,22 +64,27 @@ class PtraceSpace final : public AddressSpace {
 
   pid_t pid() const { return pid_; }
   bool has_changes() const { return !queue_.empty(); }
-  bool first_is_taken() const { return first_is_taken_; }
-  void take_first() { first_is_taken_ = true; }
+  // Has its first thread a context, or had one?
+  bool is_taken() const { return is_taken_; }
+  // Threads that have not been seen to end.
+  size_t threads() const { return threads_; }
+  void add_thread() {
+    is_taken_ = true;
+    ++threads_;
+  }
+  void remove_thread() { --threads_; }
 
   // All queued calls, through a stopped thread of this process. The page of calls is one for all: the kernel lock keeps
   // it ours.
   SysResult<void> flush(Tracee& tracee, bool& interrupted) {
     SysResult<void> result;
+    const Stub& stub = shared_.stub;
     for (size_t start = 0; start < queue_.size(); start += kMaxStubCalls) {
       size_t count = std::min<size_t>(queue_.size() - start, kMaxStubCalls);
-      std::memcpy(stub_.calls, &queue_[start], count * sizeof(StubCall));
-      Registers registers = {};
-      registers.rip = stub_.batch;
-      registers.rbx = reinterpret_cast<uint64_t>(stub_.calls);
+      std::memcpy(stub.calls, &queue_[start], count * sizeof(StubCall));
+      Registers registers = stub_registers(stub.batch);
+      registers.rbx = reinterpret_cast<uint64_t>(stub.calls);
       registers.r12 = count;
-      registers.cs = 0x33;
-      registers.ss = 0x2b;
       SysResult<int64_t> done = tracee.call(registers, interrupted);
       if (!done && result) result = std::unexpected(done.error());
     }
@@ -143,43 +92,51 @@ class PtraceSpace final : public AddressSpace {
     return result;
   }
 
+  // Lets the process go, stopped in its first thread and without others, as one that the next program may have: nothing
+  // is left in it of what the guest can have put there, which are mappings and the thread's registers. One that this
+  // does not succeed with ends.
+  void retire(Tracee& tracee) {
+    bool interrupted = false;
+    queue_.clear();
+    unmap(0, shared_.stub.base);
+    is_clean_ = flush(tracee, interrupted) && tracee.set_floating_point(shared_.floating_point) &&
+                tracee.release(stub_registers(shared_.stub.pause));
+  }
+
  private:
-  const Stub& stub_;
+  Shared& shared_;
   pid_t pid_;
-  bool first_is_taken_ = false;
+  size_t threads_ = 0;
+  bool is_taken_ = false, is_clean_ = false;
   std::vector<StubCall> queue_;
 };
 
 class PtraceContext final : public Context {
  public:
-  PtraceContext(const Stub& stub, Placement& placement, PtraceSpace& space, pid_t tid)
-      : stub_(stub), placement_(placement), space_(space), tracee_(tid) {
-    registers_.cs = 0x33;
-    registers_.ss = 0x2b;
+  // By the thread that makes it, on whose CPU it begins.
+  PtraceContext(Shared& shared, PtraceSpace& space, pid_t tid)
+      : shared_(shared), space_(space), tracee_(tid), cpu_(shared.placement.first_cpu()) {
+    registers_ = stub_registers(0);
     registers_.eflags = 0x200;
-    registers_.orig_rax = ~0ul;
+    space_.add_thread();
   }
   ~PtraceContext() override {
     // The thread ends, unless it is the first one of its process, which is what the process is known by.
     if (!attached_ || dead_) return;
     if (tracee_.tid() != space_.pid()) {
-      Registers registers = {};
-      registers.rip = stub_.clone;  // a system call
+      Registers registers = stub_registers(shared_.stub.clone);  // a system call
       registers.rax = SYS_exit;
-      registers.cs = 0x33;
-      registers.ss = 0x2b;
-      registers.orig_rax = ~0ul;
-      (void)tracee_.write(registers);
+      if (tracee_.release(registers)) space_.remove_thread();
+    } else if (space_.threads() == 1) {
+      space_.retire(tracee_);
     } else {
-      (void)tracee_.write(paused());
+      (void)tracee_.release(stub_registers(shared_.stub.pause));
     }
-    tracee_.release();
   }
 
   SysResult<void> attach() override {
     TRY(tracee_.seize());
     attached_ = true;
-    cpu_ = placement_.first_cpu();
     Placement::pin(cpu_, tracee_.tid());
     dirty_ = true;
     return {};
@@ -187,17 +144,9 @@ class PtraceContext final : public Context {
 
   Registers& registers() override { return registers_; }
 
-  SysResult<std::vector<std::byte>> floating_point() override {
-    std::vector<std::byte> state(kMaxXsave);
-    iovec vector = {state.data(), state.size()};
-    if (trace(PTRACE_GETREGSET, tracee_.tid(), NT_X86_XSTATE, &vector) < 0) return std::unexpected(last_error());
-    state.resize(vector.iov_len);
-    return state;
-  }
+  SysResult<std::vector<std::byte>> floating_point() override { return tracee_.floating_point(); }
   SysResult<void> set_floating_point(std::span<const std::byte> state) override {
-    iovec vector = {const_cast<std::byte*>(state.data()), state.size()};
-    if (trace(PTRACE_SETREGSET, tracee_.tid(), NT_X86_XSTATE, &vector) < 0) return std::unexpected(last_error());
-    return {};
+    return tracee_.set_floating_point(state);
   }
 
   SysResult<void> flush() override {
@@ -214,9 +163,9 @@ class PtraceContext final : public Context {
     if (interrupted_.exchange(false, std::memory_order_relaxed)) return {};
     place();
     if (!put_registers()) return died();
-    placement_.enter(cpu_);
+    shared_.placement.enter(cpu_);
     bool stopped = tracee_.resume(kSysemu) && tracee_.wait();
-    placement_.leave(cpu_);
+    shared_.placement.leave(cpu_);
     if (!stopped) return died();
     if (!tracee_.read(registers_)) return died();
     at_stop_ = registers_;
@@ -238,32 +187,17 @@ class PtraceContext final : public Context {
   // A further thread of the same process; it pauses until somebody attaches.
   SysResult<pid_t> clone_thread() {
     constexpr uint64_t kFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
-    return clone_from(tracee_, kFlags);
-  }
-  SysResult<pid_t> clone_from(Tracee& tracee, uint64_t flags) {
-    Registers registers = {};
-    registers.rip = stub_.clone;
+    Registers registers = stub_registers(shared_.stub.clone);
     registers.rax = SYS_clone;
-    registers.rdi = flags;
-    registers.cs = 0x33;
-    registers.ss = 0x2b;
+    registers.rdi = kFlags;
     bool interrupted = false;
-    int64_t tid = TRY(tracee.call(registers, interrupted));
+    int64_t tid = TRY(tracee_.call(registers, interrupted));
     dirty_ = true;
     if (interrupted) interrupted_.store(true, std::memory_order_relaxed);
     return static_cast<pid_t>(tid);
   }
 
  private:
-  Registers paused() const {
-    Registers registers = {};
-    registers.rip = stub_.pause;
-    registers.cs = 0x33;
-    registers.ss = 0x2b;
-    registers.orig_rax = ~0ul;
-    return registers;
-  }
-
   // Most system calls change rax alone, which is cheaper than all registers.
   bool put_registers() {
     Registers wanted = registers_;
@@ -272,9 +206,7 @@ class PtraceContext final : public Context {
       if (std::memcmp(&registers_, &at_stop_, sizeof registers_) == 0) return true;
       Registers same = at_stop_;
       same.rax = registers_.rax;
-      if (std::memcmp(&registers_, &same, sizeof same) == 0) {
-        return ::ptrace(PTRACE_POKEUSER, tracee_.tid(), offsetof(user, regs.rax), registers_.rax) == 0;
-      }
+      if (std::memcmp(&registers_, &same, sizeof same) == 0) return tracee_.write_rax(registers_.rax).has_value();
     }
     wanted.orig_rax = ~0ul;  // the host must not think that a system call is to be restarted
     wanted.cs = 0x33;
@@ -284,7 +216,7 @@ class PtraceContext final : public Context {
 
   void place() {
     constexpr core::Nanoseconds kPatience = 2'000'000;
-    int better = placement_.better_cpu(cpu_);
+    int better = shared_.placement.better_cpu(cpu_);
     if (better == cpu_) {
       crowded_since_ = 0;
       return;
@@ -300,7 +232,9 @@ class PtraceContext final : public Context {
   Stop signalled() {
     Stop stop;
     if (tracee_.signal() == kInterrupt) return stop;
-    if (trace(PTRACE_GETSIGINFO, tracee_.tid(), 0, &stop.info) < 0) return died();
+    SysResult<siginfo_t> info = tracee_.signal_info();
+    if (!info) return died();
+    stop.info = *info;
     switch (tracee_.signal()) {
       case SIGSEGV:
       case SIGBUS:
@@ -323,13 +257,12 @@ class PtraceContext final : public Context {
     return {.event = Event::kDead};
   }
 
-  const Stub& stub_;
-  Placement& placement_;
+  Shared& shared_;
   PtraceSpace& space_;
   Tracee tracee_;
   Registers registers_ = {};
   Registers at_stop_ = {};  // as the host has them while dirty_ is false
-  int cpu_ = 0;
+  int cpu_;
   core::Nanoseconds crowded_since_ = 0;
   bool dirty_ = true;
   std::atomic<bool> attached_ = false;
@@ -337,48 +270,90 @@ class PtraceContext final : public Context {
   std::atomic<bool> interrupted_ = false;
 };
 
+// What a program begins with: nothing in any register, and the control words of the psABI. The rights to the keys of
+// pkeys(7) are the host's choice, and stay.
+void make_initial(std::vector<std::byte>& state) {
+  constexpr size_t kControlWord = 0, kMxcsr = 24, kMxcsrMask = 28, kRegisters = 32, kSoftware = 464, kFeatures = 512,
+                   kExtended = 576;
+  constexpr uint64_t kX87 = 1, kSse = 2, kRights = 1 << 9;
+  constexpr uint16_t kInitialControlWord = 0x37f;
+  constexpr uint32_t kInitialMxcsr = 0x1f80;
+  if (state.size() < kExtended) return;
+  auto clear = [&](size_t start, size_t end) { std::memset(&state[start], 0, end - start); };
+  clear(0, kMxcsr);
+  clear(kRegisters, kSoftware);
+  std::memcpy(&state[kControlWord], &kInitialControlWord, sizeof kInitialControlWord);
+  std::memcpy(&state[kMxcsr], &kInitialMxcsr, sizeof kInitialMxcsr);
+  static_assert(kMxcsrMask + sizeof(uint32_t) == kRegisters);
+  uint64_t features;
+  std::memcpy(&features, &state[kFeatures], sizeof features);
+  features = (features & kRights) | kX87 | kSse;
+  std::memcpy(&state[kFeatures], &features, sizeof features);
+}
+
 class PtracePlatform final : public Platform {
  public:
-  PtracePlatform(const Stub& stub, pid_t template_pid) : stub_(stub), template_(stub_, template_pid) {}
+  PtracePlatform(const Stub& stub, pid_t template_pid) : shared_{stub, {}, {}, {}}, template_(template_pid) {}
+  ~PtracePlatform() override {
+    for (pid_t pid : shared_.spare) end_process(pid);
+    end_process(template_);
+  }
+  // The template gets the state that others are cloned with.
+  SysResult<void> prepare() {
+    Tracee tracee(template_);
+    TRY(tracee.seize());
+    shared_.floating_point = TRY(tracee.floating_point());
+    make_initial(shared_.floating_point);
+    TRY(tracee.set_floating_point(shared_.floating_point));
+    return tracee.release(stub_registers(shared_.stub.pause)) ? SysResult<void>() : std::unexpected(Errno{ESRCH});
+  }
 
   std::string_view name() const override { return "ptrace"; }
-  uint64_t guest_limit() const override { return stub_.base; }
+  uint64_t guest_limit() const override { return shared_.stub.base; }
 
   SysResult<std::unique_ptr<AddressSpace>> new_address_space() override {
-    Tracee tracee(template_.pid());
-    TRY(tracee.seize());
-    Placement::pin(placement_.first_cpu(), tracee.tid());
-    Registers registers = {};
-    registers.rip = stub_.clone;
-    registers.rax = SYS_clone;
-    registers.rdi = CLONE_PARENT | CLONE_FILES | SIGCHLD;
-    registers.cs = 0x33;
-    registers.ss = 0x2b;
-    bool interrupted = false;
-    SysResult<int64_t> pid = tracee.call(registers, interrupted);
-    registers.rip = stub_.pause;
-    registers.orig_rax = ~0ul;
-    (void)tracee.write(registers);
-    tracee.release();
-    if (!pid) return std::unexpected(pid.error());
-    return std::make_unique<PtraceSpace>(stub_, static_cast<pid_t>(*pid));
+    std::optional<pid_t> spare = take_spare();
+    const pid_t pid = spare ? *spare : TRY(clone_template());
+    return std::make_unique<PtraceSpace>(shared_, pid);
   }
 
   SysResult<std::unique_ptr<Context>> new_context(AddressSpace& space, Context* sibling) override {
     auto& own = static_cast<PtraceSpace&>(space);
     pid_t tid = own.pid();
-    if (own.first_is_taken()) {
+    if (own.is_taken()) {
       if (sibling == nullptr) return std::unexpected(Errno{EINVAL});
       tid = TRY(static_cast<PtraceContext*>(sibling)->clone_thread());
     }
-    own.take_first();
-    return std::make_unique<PtraceContext>(stub_, placement_, own, tid);
+    return std::make_unique<PtraceContext>(shared_, own, tid);
   }
 
  private:
-  Stub stub_;
-  Placement placement_;
-  PtraceSpace template_;
+  std::optional<pid_t> take_spare() {
+    while (!shared_.spare.empty()) {
+      pid_t pid = shared_.spare.back();
+      shared_.spare.pop_back();
+      // The host may have ended it meanwhile.
+      int status;
+      if (::waitpid(pid, &status, __WALL | WNOHANG) == 0) return pid;
+    }
+    return std::nullopt;
+  }
+  SysResult<pid_t> clone_template() {
+    Tracee tracee(template_);
+    TRY(tracee.seize());
+    Placement::pin(shared_.placement.first_cpu(), tracee.tid());
+    Registers registers = stub_registers(shared_.stub.clone);
+    registers.rax = SYS_clone;
+    registers.rdi = CLONE_PARENT | CLONE_FILES | SIGCHLD;
+    bool interrupted = false;
+    SysResult<int64_t> pid = tracee.call(registers, interrupted);
+    (void)tracee.release(stub_registers(shared_.stub.pause));
+    if (!pid) return std::unexpected(pid.error());
+    return static_cast<pid_t>(*pid);
+  }
+
+  Shared shared_;
+  pid_t template_;
 };
 
 }  // namespace
@@ -386,7 +361,9 @@ class PtracePlatform final : public Platform {
 SysResult<std::unique_ptr<Platform>> make_ptrace_platform() {
   Stub stub = TRY(Stub::make());
   pid_t pid = TRY(start_template(stub));
-  return std::make_unique<PtracePlatform>(stub, pid);
+  auto platform = std::make_unique<PtracePlatform>(stub, pid);
+  TRY(platform->prepare());
+  return platform;
 }
 
 }  // namespace cella::sandbox::platform

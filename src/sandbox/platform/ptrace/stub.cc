@@ -71,6 +71,8 @@ int run_template(void* argument) {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  // One that arrives while its thread is let go must not end the process.
+  ::signal(kInterrupt, SIG_IGN);
   // The C library has told the host where to write at each change of CPU, rseq(2); a fault there would end the process.
   constexpr unsigned kRseqSize = 32;  // as registered: struct rseq of Linux 4.18
   auto* rseq = static_cast<char*>(__builtin_thread_pointer()) + __rseq_offset;

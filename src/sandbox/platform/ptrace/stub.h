@@ -8,6 +8,8 @@
 // runs is reported instead of executed.
 #pragma once
 
+#include <signal.h>
+
 #include <cstdint>
 
 #include <cella/error.h>
@@ -18,6 +20,9 @@ struct StubCall {
   int64_t number;
   uint64_t arguments[6];
 };
+// Stops guest code when it is sent to a traced thread. Never reaches the guest, and means nothing to a thread that
+// nobody traces any more.
+inline constexpr int kInterrupt = SIGUSR1;
 inline constexpr uint64_t kStubPage = 4096;
 inline constexpr uint64_t kMaxStubCalls = kStubPage / sizeof(StubCall);
 
