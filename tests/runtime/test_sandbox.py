@@ -78,7 +78,9 @@ def test_options_are_refused_by_name(sandbox, name, value, word):
     ("/linux/seccomp", lambda c: c["linux"].update(seccomp={
         "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/nobody",
         "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]})),
-    ("/linux/sysctl", lambda c: c["linux"].update(sysctl={"net.ipv4.ip_forward": "1"})),
+    ("/linux/sysctl/net.ipv4.ip_forward", lambda c: c["linux"].update(sysctl={"net.ipv4.ip_forward": "1"})),
+    ("/linux/sysctl/net.ipv4.ip_unprivileged_port_start",
+     lambda c: c["linux"].update(sysctl={"net.ipv4.ip_unprivileged_port_start": "low"})),
     ("/hooks/createContainer", lambda c: c.update(hooks={"createContainer": [{"path": "/bin/true"}]})),
     ("/hooks/startContainer", lambda c: c.update(hooks={"startContainer": [{"path": "/bin/true"}]})),
     ("/linux/namespaces/0/path", lambda c: harness.namespaces(c)["pid"].update(path="/proc/1/ns/pid")),
@@ -286,6 +288,13 @@ def test_home(sandbox):
 
 def test_host_name(sandbox):
     assert sandbox("hostname").run().stdout == "box\n"
+
+
+def test_sysctls(sandbox):
+    c = sandbox("cat", "/proc/sys/kernel/shmmax", "/proc/sys/net/ipv4/ping_group_range", "/proc/sys/fs/mqueue/msg_default")
+    c.config["linux"]["sysctl"] = {"kernel.shmmax": "4096", "net/ipv4/ping_group_range": "0 0",
+                                   "fs.mqueue.msg_default": "7"}
+    assert c.run().stdout == "4096\n0 0\n7\n"
 
 
 def test_resources_are_the_containers(sandbox):
