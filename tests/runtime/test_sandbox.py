@@ -542,9 +542,13 @@ LOOP = ("sh", "-c", "echo up; while :; do sleep 0.1; done")
 
 def call(c, method, arg=None):
     """One call of the control protocol, as a client of another language would make it."""
+    return call_at(c.root / c.id / "control.sock", method, arg)
+
+
+def call_at(path, method, arg=None):
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(10)
-        s.connect(str(c.root / c.id / "control.sock"))
+        s.connect(str(path))
         s.sendall(json.dumps({"method": method, "arg": arg or {}}).encode() + b"\n")
         return json.loads(s.makefile().readline())
 
@@ -682,6 +686,32 @@ def test_control_protocol(sandbox):
     assert not call(c, "application.Resize", {"pid": 12345})["success"]
     assert not call(c, "application.Signal", {"pid": 1, "signal": 1000})["success"]
     assert not call(c, "application.Execute", {"process": {"args": ["true"], "cwd": "/"}})["success"]
+
+
+def test_start_signal(runtime, busybox_rootfs, workdir):
+    """A kernel that somebody else than `start` boots waits for application.Start before there is a process."""
+    path = workdir / "control.sock"
+    root = os.open(busybox_rootfs, os.O_PATH | os.O_DIRECTORY)
+    with socket.socket(socket.AF_UNIX) as listener, open(workdir / "request", "w+") as request:
+        listener.bind(str(path))
+        listener.listen()
+        json.dump({"id": "by-hand", "root": root, "control": listener.fileno(), "wait_for_start": True,
+                   "process": {"args": ["sh", "-c", "echo started; exit 9"], "cwd": "/", "env": ["PATH=/bin"]}}, request)
+        request.flush()
+        fds = (root, listener.fileno(), request.fileno())
+        kernel = subprocess.Popen([runtime, "boot", str(request.fileno())], pass_fds=fds, stdout=subprocess.PIPE, text=True)
+        os.close(root)
+    try:
+        assert call_at(path, "application.Processes")["result"]["processes"] == []
+        refused = call_at(path, "application.Signal", {"pid": 1, "signal": 9})
+        assert not refused["success"]
+        assert kernel.poll() is None
+        assert call_at(path, "application.Start")["success"]
+        assert kernel.communicate(timeout=10)[0] == "started\n"
+        assert kernel.returncode == 9
+    finally:
+        kernel.kill()
+        kernel.wait()
 
 
 def test_control_survives_nonsense(sandbox):
