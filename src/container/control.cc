@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "container/ignored.h"
 #include "container/process_impl.h"
+#include "sandbox/boot/options.h"
 #include "sys/file.h"
 #include "sys/process.h"
 #include "sys/socket.h"
@@ -94,7 +95,8 @@ Result<void> exec_in_sandbox(Container::Impl& container, Process& process) {
   if (process.config.exec_cpu_affinity)
     return base::fail(ErrorCode::kUnsupported, "an affinity of its own for a process is not the sandbox's yet");
   const config::ProcessConfig full = plan::with_defaults(process.config, container.config);
-  TRY(check_enforced(container.config, full));
+  const sandbox::Config options = TRY(options_from(container.config.labels));
+  TRY(check_enforced(container.config, full, options));
   if (container.options->sandbox_program.empty())
     return base::fail(ErrorCode::kUnsupported, "the sandbox needs a program: FactoryOptions::sandbox_program");
   const FileDescriptor control = TRY(connect_control(container));

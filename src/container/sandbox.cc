@@ -89,7 +89,7 @@ Result<SandboxPlan> plan_sandbox(const FactoryOptions& factory, const std::strin
                                  const config::ProcessConfig& process, plan::Facts& facts, size_t extra_files) {
   const sandbox::Config options = TRY(sandbox::boot::options_from(config.labels));
   const config::ProcessConfig full = plan::with_defaults(process, config);
-  TRY(sandbox::boot::check_enforced(config, full));
+  TRY(sandbox::boot::check_enforced(config, full, options));
   sandbox::JailFacts ids;
   ids.uids = TRY(own_ids("/proc/self/uid_map"));
   ids.gids = TRY(own_ids("/proc/self/gid_map"));

@@ -251,6 +251,8 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
     w.step(Op::kSync,
            {static_cast<uint64_t>(SyncPoint::kNamespaces), b.built.hook_state_first, container_hooks ? 2u : 0u});
   }
+  // Behind the hooks that make network devices; and before the image is there, so that its /proc is nobody's.
+  TRY(add_sysctls(b));
   add_root(b);
   if (b.has(NamespaceType::kMount)) {
     add_mounts(b);
@@ -264,7 +266,7 @@ Result<Built> build_create(const config::Config& config, const config::ProcessCo
   add_enter_root(b);
   // Before anything is read-only, because a terminal may want a file for /dev/console.
   add_stdio(b);
-  TRY(add_root_protection(b));
+  add_root_protection(b);
   TRY(add_process(b));
   add_ready(b);
   if (options.wait_for_start) {

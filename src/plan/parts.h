@@ -42,12 +42,14 @@ void add_remount(Builder& b, const config::Mount& mount, const std::string& targ
 std::string clean_path(const std::string& path);
 // Is the source of the bind mount, if it is a symbolic link, opened itself?
 bool opens_link(const config::Mount& mount);
+// Kernel parameters. kConfigInvalid: a name that leads out of /proc/sys.
+Result<void> add_sysctls(Builder& b);
 // Mounts, devices and links, before the new root is entered.
 void add_mounts(Builder& b);
 void add_devices(Builder& b);
 // Entering the new root, and what is done to it afterwards: read-only, masks, propagation.
 void add_enter_root(Builder& b);
-Result<void> add_root_protection(Builder& b);
+void add_root_protection(Builder& b);
 
 // process.cc: the session and its terminal or standard streams; attributes that can be set before start; and the last
 // steps, which end in the program.

@@ -182,22 +182,6 @@ bool dev_is_bind_mounted(const config::Config& config) {
   });
 }
 
-Result<void> add_sysctls(Builder& b) {
-  for (const auto& [key, value] : b.config.sysctl) {
-    // As in sysctl(8): the first of '.' and '/' is the separator, the other one then stands for it inside a name.
-    std::string path = key;
-    size_t separator = path.find_first_of("./");
-    if (separator != std::string::npos && path[separator] == '.') {
-      for (char& c : path) c = c == '.' ? '/' : c == '/' ? '.' : c;
-    }
-    if (("/" + path + "/").find("/../") != std::string::npos) {
-      return base::fail(ErrorCode::kConfigInvalid, "sysctl \"{}\" leads out of /proc/sys", key);
-    }
-    b.writer.step(Op::kSysctl, {b.writer.string(path), b.writer.string(value)}, fmt::format("setting sysctl {}", key));
-  }
-  return {};
-}
-
 }  // namespace
 
 bool opens_link(const Mount& mount) {
@@ -280,8 +264,24 @@ void add_enter_root(Builder& b) {
   }
 }
 
-Result<void> add_root_protection(Builder& b) {
-  if (!b.has(NamespaceType::kMount)) return add_sysctls(b);
+Result<void> add_sysctls(Builder& b) {
+  for (const auto& [key, value] : b.config.sysctl) {
+    // As in sysctl(8): the first of '.' and '/' is the separator, the other one then stands for it inside a name.
+    std::string path = key;
+    size_t separator = path.find_first_of("./");
+    if (separator != std::string::npos && path[separator] == '.') {
+      for (char& c : path) c = c == '.' ? '/' : c == '/' ? '.' : c;
+    }
+    if (("/" + path + "/").find("/../") != std::string::npos) {
+      return base::fail(ErrorCode::kConfigInvalid, "sysctl \"{}\" leads out of /proc/sys", key);
+    }
+    b.writer.step(Op::kSysctl, {b.writer.string(path), b.writer.string(value)}, fmt::format("setting sysctl {}", key));
+  }
+  return {};
+}
+
+void add_root_protection(Builder& b) {
+  if (!b.has(NamespaceType::kMount)) return;
   for (const Mount& mount : b.config.mounts) {
     std::string target = clean_path(mount.destination);
     // A tmpfs of ours is below.
@@ -296,7 +296,6 @@ Result<void> add_root_protection(Builder& b) {
   if (b.config.readonlyfs) {
     b.writer.step(Op::kRootAttributes, {MOUNT_ATTR_RDONLY, 0, 0}, "making the root filesystem read-only");
   }
-  TRY(add_sysctls(b));
   for (const std::string& path : b.config.readonly_paths) {
     b.writer.step(Op::kReadonlyPath, {b.writer.string(path)}, fmt::format("making {} read-only", path));
   }
@@ -309,7 +308,6 @@ Result<void> add_root_protection(Builder& b) {
     b.writer.step(Op::kRootAttributes, {0, propagation & ~static_cast<uint64_t>(MS_REC), (propagation & MS_REC) != 0},
                   "changing the propagation of the root filesystem");
   }
-  return {};
 }
 
 }  // namespace cella::plan

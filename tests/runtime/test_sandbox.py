@@ -78,7 +78,9 @@ def test_options_are_refused_by_name(sandbox, name, value, word):
     ("/linux/seccomp", lambda c: c["linux"].update(seccomp={
         "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/nobody",
         "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]})),
-    ("/linux/sysctl", lambda c: c["linux"].update(sysctl={"net.ipv4.ip_forward": "1"})),
+    ("/linux/sysctl/net.ipv4.ip_forward", lambda c: c["linux"].update(sysctl={"net.ipv4.ip_forward": "1"})),
+    ("/linux/sysctl/net.ipv4.ip_unprivileged_port_start",
+     lambda c: c["linux"].update(sysctl={"net.ipv4.ip_unprivileged_port_start": "low"})),
     ("/hooks/createContainer", lambda c: c.update(hooks={"createContainer": [{"path": "/bin/true"}]})),
     ("/hooks/startContainer", lambda c: c.update(hooks={"startContainer": [{"path": "/bin/true"}]})),
     ("/linux/namespaces/0/path", lambda c: harness.namespaces(c)["pid"].update(path="/proc/1/ns/pid")),
@@ -286,6 +288,13 @@ def test_home(sandbox):
 
 def test_host_name(sandbox):
     assert sandbox("hostname").run().stdout == "box\n"
+
+
+def test_sysctls(sandbox):
+    c = sandbox("cat", "/proc/sys/kernel/shmmax", "/proc/sys/net/ipv4/ping_group_range", "/proc/sys/fs/mqueue/msg_default")
+    c.config["linux"]["sysctl"] = {"kernel.shmmax": "4096", "net/ipv4/ping_group_range": "0 0",
+                                   "fs.mqueue.msg_default": "7"}
+    assert c.run().stdout == "4096\n0 0\n7\n"
 
 
 def test_resources_are_the_containers(sandbox):
@@ -533,9 +542,13 @@ LOOP = ("sh", "-c", "echo up; while :; do sleep 0.1; done")
 
 def call(c, method, arg=None):
     """One call of the control protocol, as a client of another language would make it."""
+    return call_at(c.root / c.id / "control.sock", method, arg)
+
+
+def call_at(path, method, arg=None):
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(10)
-        s.connect(str(c.root / c.id / "control.sock"))
+        s.connect(str(path))
         s.sendall(json.dumps({"method": method, "arg": arg or {}}).encode() + b"\n")
         return json.loads(s.makefile().readline())
 
@@ -673,6 +686,32 @@ def test_control_protocol(sandbox):
     assert not call(c, "application.Resize", {"pid": 12345})["success"]
     assert not call(c, "application.Signal", {"pid": 1, "signal": 1000})["success"]
     assert not call(c, "application.Execute", {"process": {"args": ["true"], "cwd": "/"}})["success"]
+
+
+def test_start_signal(runtime, busybox_rootfs, workdir):
+    """A kernel that somebody else than `start` boots waits for application.Start before there is a process."""
+    path = workdir / "control.sock"
+    root = os.open(busybox_rootfs, os.O_PATH | os.O_DIRECTORY)
+    with socket.socket(socket.AF_UNIX) as listener, open(workdir / "request", "w+") as request:
+        listener.bind(str(path))
+        listener.listen()
+        json.dump({"id": "by-hand", "root": root, "control": listener.fileno(), "wait_for_start": True,
+                   "process": {"args": ["sh", "-c", "echo started; exit 9"], "cwd": "/", "env": ["PATH=/bin"]}}, request)
+        request.flush()
+        fds = (root, listener.fileno(), request.fileno())
+        kernel = subprocess.Popen([runtime, "boot", str(request.fileno())], pass_fds=fds, stdout=subprocess.PIPE, text=True)
+        os.close(root)
+    try:
+        assert call_at(path, "application.Processes")["result"]["processes"] == []
+        refused = call_at(path, "application.Signal", {"pid": 1, "signal": 9})
+        assert not refused["success"]
+        assert kernel.poll() is None
+        assert call_at(path, "application.Start")["success"]
+        assert kernel.communicate(timeout=10)[0] == "started\n"
+        assert kernel.returncode == 9
+    finally:
+        kernel.kill()
+        kernel.wait()
 
 
 def test_control_survives_nonsense(sandbox):

@@ -182,3 +182,39 @@ def test_interfaces(box):
 def test_sandbox_network_is_refused_by_name(python):
     result = python("sandbox", "").run()
     assert result.returncode == 1 and "network" in result.stderr and "sandbox" in result.stderr
+
+
+# --- low ports, and what sysctls say about them
+
+BIND = """
+import socket
+for port in 79, 80:
+    try: socket.socket().bind(("", port)); print("bound")
+    except OSError as error: print(error.strerror)
+"""
+
+
+@pytest.mark.parametrize("network", ["none", "host"])
+@pytest.mark.parametrize("capabilities, sysctl, said", [
+    ([], None, "Permission denied\nPermission denied\n"),
+    (["CAP_NET_BIND_SERVICE"], None, "bound\nbound\n"),
+    ([], "80", "Permission denied\nbound\n"),
+    (["CAP_NET_BIND_SERVICE"], "80", "bound\nbound\n"),
+])
+def test_low_ports(python, network, capabilities, sysctl, said):
+    c = python(network, BIND)
+    c.config["process"]["capabilities"] = {kind: capabilities for kind in ("bounding", "effective", "permitted")}
+    if sysctl:
+        c.config["linux"]["sysctl"] = {"net.ipv4.ip_unprivileged_port_start": sysctl}
+    result = c.run()
+    assert (result.stdout, result.stderr) == (said, "")
+
+
+def test_sysctls_of_the_hosts_network(python):
+    c = python("host", "import time; print('ready', flush=True); time.sleep(1000)")
+    c.config["linux"]["sysctl"] = {"net.ipv4.ip_default_ttl": "77"}
+    c.up()
+    seen = subprocess.run(["nsenter", "-t", str(c.pid), "-n", "cat", "/proc/sys/net/ipv4/ip_default_ttl"],
+                          capture_output=True, text=True, check=True).stdout
+    assert seen == "77\n"
+    assert c.exec("cat", "/proc/sys/net/ipv4/ip_default_ttl").stdout == "77\n"

@@ -61,6 +61,7 @@ static std::span<const Field<BootRequest>> fields_of(Type<BootRequest>) {
       field<&BootRequest::devices>("devices"),
       field<&BootRequest::masked_paths>("masked_paths"),
       field<&BootRequest::read_only_paths>("read_only_paths"),
+      field<&BootRequest::sysctls>("sysctls"),
       field<&BootRequest::seccomp>("seccomp"),
       field<&BootRequest::seccomp_flags>("seccomp_flags"),
       field<&BootRequest::process>("process").required(),

@@ -53,6 +53,7 @@ struct BootRequest {
   std::vector<BootMount> mounts;
   std::vector<BootDevice> devices;
   std::vector<std::string> masked_paths, read_only_paths;
+  std::map<std::string, std::string> sysctls;  // paths in /proc/sys
   std::vector<uint64_t> seccomp;  // instructions of the programs' filter, struct sock_filter; empty: there is none
   uint64_t seccomp_flags = 0;     // SECCOMP_FILTER_FLAG_*
   BootProcess process;

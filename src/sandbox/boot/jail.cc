@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "sandbox/boot/options.h"
+#include "sandbox/boot/sysctls.h"
 
 namespace cella::sandbox::boot {
 namespace {
@@ -26,8 +27,6 @@ constexpr Refusal kRefusals[] = {
      [](const config::Config&, const config::ProcessConfig& p) { return !p.process_label.value_or("").empty(); }},
     {"/linux/mountLabel", "labels of the host's mean nothing to the sandbox's files",
      [](const config::Config& c, const config::ProcessConfig&) { return !c.mount_label.empty(); }},
-    {"/linux/sysctl", "the sandbox sets no kernel parameters yet",
-     [](const config::Config& c, const config::ProcessConfig&) { return !c.sysctl.empty(); }},
     {"/linux/timeOffsets", "the sandbox has no time namespaces yet",
      [](const config::Config& c, const config::ProcessConfig&) { return !c.time_offsets.empty(); }},
     {"/linux/personality", "the sandbox has no execution domains",
@@ -61,6 +60,15 @@ void check_namespaces(const config::Config& container, std::vector<Finding>& fin
   }
 }
 
+void check_sysctls(const config::Config& container, const Config& options, std::vector<Finding>& findings) {
+  for (const auto& [name, value] : container.sysctl) {
+    if (is_guests_sysctl(name) || is_hosts_sysctl(name, options.network)) continue;
+    findings.push_back({"/linux/sysctl/" + name, "the sandbox's kernel does not act upon it"});
+  }
+  if (!first_unprivileged_port(guest_sysctls(container)))
+    findings.push_back({"/linux/sysctl/net.ipv4.ip_unprivileged_port_start", "must be the number of a port"});
+}
+
 void check_mounts(const config::Config& container, std::vector<Finding>& findings) {
   for (size_t i = 0; i < container.mounts.size(); ++i) {
     const config::Mount& mount = container.mounts[i];
@@ -89,11 +97,13 @@ void check_devices(const config::Config& container, std::vector<Finding>& findin
 
 }  // namespace
 
-Result<void> check_enforced(const config::Config& container, const config::ProcessConfig& process) {
+Result<void> check_enforced(const config::Config& container, const config::ProcessConfig& process,
+                            const Config& options) {
   std::vector<Finding> findings;
   for (const Refusal& refusal : kRefusals)
     if (refusal.is_asked_for(container, process)) findings.push_back({refusal.pointer, refusal.why});
   check_namespaces(container, findings);
+  check_sysctls(container, options, findings);
   check_mounts(container, findings);
   check_devices(container, findings);
   if (findings.empty()) return {};
@@ -114,6 +124,7 @@ Jail make_jail(const config::Config& container, const config::ProcessConfig& pro
   } else if (container.namespaces.contains(NamespaceType::kNet)) {
     config.namespaces.add(NamespaceType::kNet, container.namespaces.path_of(NamespaceType::kNet));
   }
+  config.sysctl = jail_sysctls(container, options.network);
   // What the host does for the container as a whole.
   config.parent_death_signal = container.parent_death_signal;
   config.hooks.prestart = container.hooks.prestart;
@@ -171,6 +182,7 @@ BootRequest make_request(const std::string& id, const config::Config& container,
   request.task_limit = positive(resources.pids_limit);
   request.cpu_quota = positive(resources.cpu_quota);
   request.cpu_period = resources.cpu_period.value_or(0);
+  request.sysctls = guest_sysctls(container);
   request.options = to_labels(options);
   return request;
 }

@@ -26,6 +26,7 @@ BootRequest make_request(const std::string& id, const config::Config& container,
 config::Resources host_resources(const config::Resources& asked_for);
 
 // kUnsupported, with a finding for every field that this engine does not enforce yet.
-Result<void> check_enforced(const config::Config& container, const config::ProcessConfig& process);
+Result<void> check_enforced(const config::Config& container, const config::ProcessConfig& process,
+                            const Config& options);
 
 }  // namespace cella::sandbox::boot

@@ -61,17 +61,17 @@ TEST(Jail, HasTheContainersNetworkForHostAlone) {
 }
 
 TEST(Jail, WhatIsNotEnforcedIsNamed) {
-  EXPECT_TRUE(check_enforced(container(), {}));
+  EXPECT_TRUE(check_enforced(container(), {}, {}));
   config::Config config = container();
-  config.sysctl["kernel.shmmax"] = "1";
+  config.sysctl["vm.swappiness"] = "1";
   config::ProcessConfig process;
   process.apparmor_profile = "x";
-  Result<void> checked = check_enforced(config, process);
+  Result<void> checked = check_enforced(config, process, {});
   ASSERT_FALSE(checked);
   EXPECT_EQ(checked.error().code, ErrorCode::kUnsupported);
   ASSERT_EQ(checked.error().findings.size(), 2u);
   EXPECT_EQ(checked.error().findings[0].pointer, "/process/apparmorProfile");
-  EXPECT_EQ(checked.error().findings[1].pointer, "/linux/sysctl");
+  EXPECT_EQ(checked.error().findings[1].pointer, "/linux/sysctl/vm.swappiness");
 }
 
 }  // namespace

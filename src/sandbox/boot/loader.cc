@@ -25,6 +25,7 @@
 #include "sandbox/boot/filter.h"
 #include "sandbox/boot/options.h"
 #include "sandbox/boot/program.h"
+#include "sandbox/boot/sysctls.h"
 #include "sandbox/fs/container_mounts.h"
 #include "sandbox/fs/host/direct_backend.h"
 #include "sandbox/gofer/client.h"
@@ -156,8 +157,10 @@ struct Loader::Impl {
     if (!request.hostname.empty()) kernel->host_name.node = request.hostname;
     if (!request.domainname.empty()) kernel->host_name.domain = request.domainname;
     poller = TRY(fs::HostPoller::make(kernel->lock), "making the poller of host descriptors");
+    kernel->sysctls = request.sysctls;
+    const net::StackOptions stack = {boot::first_unprivileged_port(request.sysctls).value_or(0)};
     kernel->network =
-        options.network == NetworkType::kHost ? net::make_host_stack(*poller) : net::make_loopback_stack();
+        options.network == NetworkType::kHost ? net::make_host_stack(*poller, stack) : net::make_loopback_stack(stack);
     server.emplace(*kernel, *poller, FileDescriptor(request.control), request.id);
     core::Locked locked(kernel->lock);
     kernel->mounts = TRY(fs::make_container_mounts(*kernel, files_of(request, options, *kernel)));

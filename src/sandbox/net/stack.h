@@ -47,7 +47,7 @@ class Stack {
 };
 
 struct StackOptions {
-  uint16_t first_unprivileged_port = 1024;  // net.ipv4.ip_unprivileged_port_start
+  uint32_t first_unprivileged_port = 1024;  // net.ipv4.ip_unprivileged_port_start
 };
 
 std::shared_ptr<Stack> make_loopback_stack(const StackOptions& options = {});

@@ -70,7 +70,8 @@ class Kernel {
   FutexTable futexes;
   HostName host_name;
   std::shared_ptr<vfs::MountNamespace> mounts;
-  std::shared_ptr<net::Stack> network;  // what sockets are made of, net/stack.h; null: there are none
+  std::shared_ptr<net::Stack> network;         // what sockets are made of, net/stack.h; null: there are none
+  std::map<std::string, std::string> sysctls;  // what /proc/sys says by path, where that is not the usual
   // What loader/ maps into every program.
   struct Vdso {
     std::shared_ptr<mm::Mappable> clocks, code;

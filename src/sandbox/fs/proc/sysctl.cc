@@ -59,6 +59,7 @@ constexpr Fixed kFixed[] = {
     {"net/core/wmem_default", "212992"},
     {"net/core/wmem_max", "212992"},
     {"net/ipv4/ip_forward", "0"},
+    {"net/ipv4/ip_unprivileged_port_start", "1024"},
     {"net/ipv4/ip_local_port_range", "32768\t60999"},
     {"net/ipv4/ping_group_range", "1\t0"},
     {"net/ipv4/tcp_available_congestion_control", "reno cubic"},
@@ -104,11 +105,12 @@ vfs::InodePtr make_name(const GeneratedSuper& super, std::string& name) {
 void add_sysctls(FixedDirectory& directory, Kernel& kernel) {
   const GeneratedSuper& super = directory.super();
   constexpr uint32_t kReadOnly = 0444;
-  for (const Fixed& file : kFixed) {
-    const std::string_view path = file.path;
+  std::map<std::string_view, std::string_view> texts;
+  for (const Fixed& file : kFixed) texts[file.path] = file.text;
+  for (const auto& [path, text] : kernel.sysctls) texts[path] = text;
+  for (const auto& [path, text] : texts) {
     const size_t slash = path.rfind('/');
-    directory.directory(path.substr(0, slash))
-        .add_file(std::string(path.substr(slash + 1)), std::string(file.text) + '\n');
+    directory.directory(path.substr(0, slash)).add_file(std::string(path.substr(slash + 1)), std::string(text) + '\n');
   }
   FixedDirectory& names = directory.directory("kernel");
   names.add("hostname", make_name(super, kernel.host_name.node));

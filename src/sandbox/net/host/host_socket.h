@@ -19,7 +19,7 @@ class HostSocket;
 // What those of one kernel have in common.
 struct HostSockets {
   fs::HostPoller& poller;
-  uint16_t first_unprivileged_port;
+  uint32_t first_unprivileged_port;
   std::set<HostSocket*> all;
 };
 

@@ -14,7 +14,7 @@ class InetSocket;
 class PortTable {
  public:
   // `first_unprivileged`: net.ipv4.ip_unprivileged_port_start.
-  explicit PortTable(uint16_t first_unprivileged) : first_unprivileged_(first_unprivileged) {}
+  explicit PortTable(uint32_t first_unprivileged) : first_unprivileged_(first_unprivileged) {}
 
   bool may_bind(const vfs::Credentials& who, uint16_t port) const;
   // Puts `socket` at `wanted`, where it says it is from then on. Port 0: one that nobody has, at random. EADDRINUSE.
@@ -29,7 +29,7 @@ class PortTable {
 
  private:
   bool is_free(const InetSocket& socket, const IpEndpoint& wanted) const;
-  uint16_t first_unprivileged_;
+  uint32_t first_unprivileged_;
   std::map<uint16_t, std::vector<InetSocket*>> users_;
 };
 
