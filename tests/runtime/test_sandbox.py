@@ -696,7 +696,7 @@ def test_start_signal(runtime, busybox_rootfs, workdir):
         listener.bind(str(path))
         listener.listen()
         json.dump({"id": "by-hand", "root": root, "control": listener.fileno(), "wait_for_start": True,
-                   "process": {"args": ["sh", "-c", "echo started; exit 9"], "cwd": "/", "env": ["PATH=/bin"]}}, request)
+                   "process": {"args": ["sh", "-c", "true | true; echo started; exit 9"], "cwd": "/", "env": ["PATH=/bin"]}}, request)
         request.flush()
         fds = (root, listener.fileno(), request.fileno())
         kernel = subprocess.Popen([runtime, "boot", str(request.fileno())], pass_fds=fds, stdout=subprocess.PIPE, text=True)

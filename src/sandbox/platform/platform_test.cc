@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <memory>
 #include <thread>
 
 #include "sandbox/core/time.h"
@@ -20,7 +21,8 @@ constexpr uint64_t kPage = 4096;
 
 class PlatformTest : public testing::Test {
  protected:
-  static void SetUpTestSuite() { platform_ = make_ptrace_platform().value().release(); }
+  static void SetUpTestSuite() { platform_ = make_ptrace_platform().value(); }
+  static void TearDownTestSuite() { platform_.reset(); }
   void SetUp() override {
     fd_ = ::memfd_create("guest", MFD_CLOEXEC);
     ASSERT_EQ(::ftruncate(fd_, 64 * kPage), 0);
@@ -47,13 +49,13 @@ class PlatformTest : public testing::Test {
     return context.run();
   }
 
-  static Platform* platform_;
+  static std::unique_ptr<Platform> platform_;
   int fd_ = -1;
   char* memory_ = nullptr;
   std::unique_ptr<AddressSpace> space_;
   std::unique_ptr<Context> context_;
 };
-Platform* PlatformTest::platform_ = nullptr;
+std::unique_ptr<Platform> PlatformTest::platform_;
 
 TEST_F(PlatformTest, ReportsASystemCallWithoutExecutingIt) {
   code({0xb8, 0x39, 0x30, 0x00, 0x00, 0x0f, 0x05, 0x0f, 0x05});  // mov eax, 12345; syscall; syscall
@@ -128,6 +130,38 @@ TEST_F(PlatformTest, ThreadsShareTheirSpace) {
   ASSERT_EQ(run(*context_).event, Event::kSyscall);
   EXPECT_EQ(memory_[kPage], 1);
   EXPECT_EQ(memory_[kPage + 8], 2);
+}
+
+// Whatever a platform uses again of a space that has ended, the next one finds nothing in it.
+TEST_F(PlatformTest, ASpaceBeginsEmpty) {
+  for (int round = 0; round < 10; ++round) {
+    // movq rax,xmm0; syscall; movq xmm0,rbx; mov rcx,[rbx]; syscall
+    code({0x66, 0x48, 0x0f, 0x7e, 0xc0, 0x0f, 0x05, 0x66, 0x48, 0x0f, 0x6e, 0xc3, 0x48, 0x8b, 0x0b, 0x0f, 0x05});
+    context_->registers().rbx = kData + 2 * kPage;
+    ASSERT_EQ(run(*context_).event, Event::kSyscall);
+    EXPECT_EQ(context_->registers().orig_rax, 0u) << round << ": a register of another program";
+    EXPECT_EQ(context_->registers().fs_base, 0u);
+    ASSERT_EQ(run(*context_).event, Event::kFault) << round << ": a page of another program";
+    space_->map(kData + 2 * kPage, kPage, PROT_READ, fd_, 2 * kPage);
+    ASSERT_EQ(run(*context_).event, Event::kSyscall);
+    context_->registers().fs_base = kData;
+    context_->registers().rip = kCode;
+    ASSERT_EQ(run(*context_).event, Event::kSyscall);
+    EXPECT_NE(context_->registers().orig_rax, 0u);
+    if (round % 2 != 0) {
+      // Of a process with more threads than one.
+      std::unique_ptr<Context> second = platform_->new_context(*space_, context_.get()).value();
+      std::thread([&] {
+        ASSERT_TRUE(second->attach().has_value());
+        second.reset();
+      }).join();
+    }
+    context_.reset();
+    space_.reset();
+    space_ = platform_->new_address_space().value();
+    context_ = platform_->new_context(*space_, nullptr).value();
+    ASSERT_TRUE(context_->attach().has_value());
+  }
 }
 
 TEST_F(PlatformTest, FloatingPointStateIsItsOwn) {

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -99,6 +100,8 @@ class PtraceSpace final : public AddressSpace {
     bool interrupted = false;
     queue_.clear();
     unmap(0, shared_.stub.base);
+    // Nobody traces it from here on; it ends with the kernel all the same.
+    queue_.push_back({SYS_prctl, {PR_SET_PDEATHSIG, SIGKILL}});
     is_clean_ = flush(tracee, interrupted) && tracee.set_floating_point(shared_.floating_point) &&
                 tracee.release(stub_registers(shared_.stub.pause));
   }
