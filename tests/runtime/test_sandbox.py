@@ -688,14 +688,15 @@ def test_control_protocol(sandbox):
     assert not call(c, "application.Execute", {"process": {"args": ["true"], "cwd": "/"}})["success"]
 
 
-def test_start_signal(runtime, busybox_rootfs, workdir):
+def test_start_signal(runtime, box, workdir):
     """A kernel that somebody else than `start` boots waits for application.Start before there is a process."""
     path = workdir / "control.sock"
-    root = os.open(busybox_rootfs, os.O_PATH | os.O_DIRECTORY)
+    root = os.open(box("true").rootfs, os.O_PATH | os.O_DIRECTORY)
     with socket.socket(socket.AF_UNIX) as listener, open(workdir / "request", "w+") as request:
         listener.bind(str(path))
         listener.listen()
         json.dump({"id": "by-hand", "root": root, "control": listener.fileno(), "wait_for_start": True,
+                   "mounts": [{"destination": "/dev", "type": "tmpfs", "source": "tmpfs"}],
                    "process": {"args": ["sh", "-c", "true | true; echo started; exit 9"], "cwd": "/", "env": ["PATH=/bin"]}}, request)
         request.flush()
         fds = (root, listener.fileno(), request.fileno())
