@@ -157,14 +157,15 @@ void Task::handle_fault(const siginfo_t& info) {
 
 SysResult<void> Task::become(Image image) {
   std::unique_ptr<platform::Context> context = TRY(kernel.platform->new_context(image.memory->space(), nullptr));
-  TRY(context->attach());
   // From here on there is no way back.
   if (in_vfork) {
     in_vfork = false;
     vfork_done.notify(~0u);
   }
   release_robust_futexes();
+  // The former context goes first: what it ran in may serve the next one.
   context_ = std::move(context);
+  TRY(context_->attach());
   memory_manager = std::move(image.memory);
   executable = image.executable;
   name = group->name = image.name;

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -24,16 +25,27 @@ namespace {
 
 constexpr int kSysemu = 31;  // PTRACE_SYSEMU, which glibc names for x86 elsewhere
 
+// A stub process that a thread has emptied, and holds stopped for the next program that it runs.
+struct Spare {
+  pid_t pid;
+  pid_t holder;
+  int cpu;
+};
+constexpr size_t kMostSpares = 8;
+
 // What all address spaces of the platform have in common.
 struct Shared {
   Stub stub;
-  Placement placement;
-  std::vector<std::byte> floating_point;  // of a new program
-  // Processes without mappings, pausing untraced: the next address spaces. One that was used before costs a third of
-  // what making and ending one costs.
-  std::vector<pid_t> spare;
+  pid_t template_pid;
+  Placement placement = {};
+  std::vector<std::byte> floating_point = {};  // of a new program
+  std::vector<Spare> spares = {};              // at most one of a thread
 };
-constexpr size_t kMostSpare = 4;
+
+pid_t own_tid() {
+  thread_local const pid_t tid = ::gettid();
+  return tid;
+}
 
 void end_process(pid_t pid) {
   (void)::kill(pid, SIGKILL);
@@ -42,15 +54,38 @@ void end_process(pid_t pid) {
   }
 }
 
+// Those that the host has ended, perhaps together with their threads.
+void forget_dead_spares(Shared& shared) {
+  std::erase_if(shared.spares, [](const Spare& spare) {
+    int status;
+    return ::waitpid(spare.pid, &status, __WALL | WNOHANG) != 0;
+  });
+}
+
+std::optional<Spare> take_spare(Shared& shared) {
+  auto own = std::ranges::find(shared.spares, own_tid(), &Spare::holder);
+  if (own == shared.spares.end()) return std::nullopt;
+  const Spare spare = *own;
+  shared.spares.erase(own);
+  int status;
+  if (::waitpid(spare.pid, &status, __WALL | WNOHANG) != 0) return std::nullopt;
+  return spare;
+}
+
+// False: there are enough.
+bool keep_spare(Shared& shared, pid_t pid, int cpu) {
+  if (std::ranges::find(shared.spares, own_tid(), &Spare::holder) != shared.spares.end()) return false;
+  if (shared.spares.size() == kMostSpares) forget_dead_spares(shared);
+  if (shared.spares.size() == kMostSpares) return false;
+  shared.spares.push_back({pid, own_tid(), cpu});
+  return true;
+}
+
 class PtraceSpace final : public AddressSpace {
  public:
-  PtraceSpace(Shared& shared, pid_t pid) : shared_(shared), pid_(pid) {}
+  explicit PtraceSpace(Shared& shared) : shared_(shared) {}
   ~PtraceSpace() override {
-    if (is_clean_ && shared_.spare.size() < kMostSpare) {
-      shared_.spare.push_back(pid_);
-    } else {
-      end_process(pid_);
-    }
+    if (pid_ > 0) end_process(pid_);
   }
 
   void map(uint64_t address, uint64_t size, int protection, int fd, uint64_t offset) override {
@@ -63,7 +98,9 @@ class PtraceSpace final : public AddressSpace {
     queue_.push_back({SYS_mprotect, {address, size, static_cast<uint64_t>(protection)}});
   }
 
+  // 0 before the first thread is attached.
   pid_t pid() const { return pid_; }
+  void set_pid(pid_t pid) { pid_ = pid; }
   bool has_changes() const { return !queue_.empty(); }
   // Has its first thread a context, or had one?
   bool is_taken() const { return is_taken_; }
@@ -93,30 +130,44 @@ class PtraceSpace final : public AddressSpace {
     return result;
   }
 
-  // Lets the process go, stopped in its first thread and without others, as one that the next program may have: nothing
-  // is left in it of what the guest can have put there, which are mappings and the thread's registers. One that this
-  // does not succeed with ends.
-  void retire(Tracee& tracee) {
+  // Empties the process, stopped in its first thread and without others, for the next program of the calling thread:
+  // nothing is left in it of what the guest can have put there, which are mappings and the thread's registers.
+  void retire(Tracee& tracee, int cpu) {
     bool interrupted = false;
     queue_.clear();
     unmap(0, shared_.stub.base);
-    // Nobody traces it from here on; it ends with the kernel all the same.
-    queue_.push_back({SYS_prctl, {PR_SET_PDEATHSIG, SIGKILL}});
-    is_clean_ = flush(tracee, interrupted) && tracee.set_floating_point(shared_.floating_point) &&
-                tracee.release(stub_registers(shared_.stub.pause));
+    if (flush(tracee, interrupted) && tracee.set_floating_point(shared_.floating_point) &&
+        keep_spare(shared_, pid_, cpu)) {
+      pid_ = 0;
+    }
   }
 
  private:
   Shared& shared_;
-  pid_t pid_;
+  pid_t pid_ = 0;
   size_t threads_ = 0;
-  bool is_taken_ = false, is_clean_ = false;
+  bool is_taken_ = false;
   std::vector<StubCall> queue_;
 };
 
+// A new stub process, which pauses.
+SysResult<pid_t> clone_template(Shared& shared) {
+  Tracee tracee(shared.template_pid);
+  TRY(tracee.seize());
+  Placement::pin(shared.placement.first_cpu(), tracee.tid());
+  Registers registers = stub_registers(shared.stub.clone);
+  registers.rax = SYS_clone;
+  registers.rdi = CLONE_PARENT | CLONE_FILES | SIGCHLD;
+  bool interrupted = false;
+  SysResult<int64_t> pid = tracee.call(registers, interrupted);
+  (void)tracee.release(stub_registers(shared.stub.pause));
+  if (!pid) return std::unexpected(pid.error());
+  return static_cast<pid_t>(*pid);
+}
+
 class PtraceContext final : public Context {
  public:
-  // By the thread that makes it, on whose CPU it begins.
+  // By the thread that makes it, on whose CPU it begins. `tid`: 0 for the first thread of a space.
   PtraceContext(Shared& shared, PtraceSpace& space, pid_t tid)
       : shared_(shared), space_(space), tracee_(tid), cpu_(shared.placement.first_cpu()) {
     registers_ = stub_registers(0);
@@ -131,16 +182,28 @@ class PtraceContext final : public Context {
       registers.rax = SYS_exit;
       if (tracee_.release(registers)) space_.remove_thread();
     } else if (space_.threads() == 1) {
-      space_.retire(tracee_);
+      space_.retire(tracee_, cpu_);
     } else {
       (void)tracee_.release(stub_registers(shared_.stub.pause));
     }
   }
 
   SysResult<void> attach() override {
-    TRY(tracee_.seize());
+    if (tracee_.tid() != 0) {
+      TRY(tracee_.seize());
+      Placement::pin(cpu_, tracee_.tid());
+    } else if (std::optional<Spare> spare = take_spare(shared_)) {
+      tracee_ = Tracee(spare->pid);
+      space_.set_pid(spare->pid);
+      if (cpu_ != spare->cpu) Placement::pin(cpu_, spare->pid);
+    } else {
+      const pid_t pid = TRY(clone_template(shared_));
+      space_.set_pid(pid);
+      tracee_ = Tracee(pid);
+      TRY(tracee_.seize());
+      Placement::pin(cpu_, pid);
+    }
     attached_ = true;
-    Placement::pin(cpu_, tracee_.tid());
     dirty_ = true;
     return {};
   }
@@ -296,14 +359,14 @@ void make_initial(std::vector<std::byte>& state) {
 
 class PtracePlatform final : public Platform {
  public:
-  PtracePlatform(const Stub& stub, pid_t template_pid) : shared_{stub, {}, {}, {}}, template_(template_pid) {}
+  PtracePlatform(const Stub& stub, pid_t template_pid) : shared_{.stub = stub, .template_pid = template_pid} {}
   ~PtracePlatform() override {
-    for (pid_t pid : shared_.spare) end_process(pid);
-    end_process(template_);
+    for (const Spare& spare : shared_.spares) end_process(spare.pid);
+    end_process(shared_.template_pid);
   }
   // The template gets the state that others are cloned with.
   SysResult<void> prepare() {
-    Tracee tracee(template_);
+    Tracee tracee(shared_.template_pid);
     TRY(tracee.seize());
     shared_.floating_point = TRY(tracee.floating_point());
     make_initial(shared_.floating_point);
@@ -315,14 +378,12 @@ class PtracePlatform final : public Platform {
   uint64_t guest_limit() const override { return shared_.stub.base; }
 
   SysResult<std::unique_ptr<AddressSpace>> new_address_space() override {
-    std::optional<pid_t> spare = take_spare();
-    const pid_t pid = spare ? *spare : TRY(clone_template());
-    return std::make_unique<PtraceSpace>(shared_, pid);
+    return std::make_unique<PtraceSpace>(shared_);
   }
 
   SysResult<std::unique_ptr<Context>> new_context(AddressSpace& space, Context* sibling) override {
     auto& own = static_cast<PtraceSpace&>(space);
-    pid_t tid = own.pid();
+    pid_t tid = 0;
     if (own.is_taken()) {
       if (sibling == nullptr) return std::unexpected(Errno{EINVAL});
       tid = TRY(static_cast<PtraceContext*>(sibling)->clone_thread());
@@ -331,32 +392,7 @@ class PtracePlatform final : public Platform {
   }
 
  private:
-  std::optional<pid_t> take_spare() {
-    while (!shared_.spare.empty()) {
-      pid_t pid = shared_.spare.back();
-      shared_.spare.pop_back();
-      // The host may have ended it meanwhile.
-      int status;
-      if (::waitpid(pid, &status, __WALL | WNOHANG) == 0) return pid;
-    }
-    return std::nullopt;
-  }
-  SysResult<pid_t> clone_template() {
-    Tracee tracee(template_);
-    TRY(tracee.seize());
-    Placement::pin(shared_.placement.first_cpu(), tracee.tid());
-    Registers registers = stub_registers(shared_.stub.clone);
-    registers.rax = SYS_clone;
-    registers.rdi = CLONE_PARENT | CLONE_FILES | SIGCHLD;
-    bool interrupted = false;
-    SysResult<int64_t> pid = tracee.call(registers, interrupted);
-    (void)tracee.release(stub_registers(shared_.stub.pause));
-    if (!pid) return std::unexpected(pid.error());
-    return static_cast<pid_t>(*pid);
-  }
-
   Shared shared_;
-  pid_t template_;
 };
 
 }  // namespace
