@@ -1,7 +1,6 @@
 #include "sandbox/core/timer.h"
 
 #include <algorithm>
-#include <chrono>
 
 namespace cella::sandbox::core {
 
@@ -16,7 +15,7 @@ TimerQueue::~TimerQueue() {
   {
     Locked locked(lock_);
     ending_ = true;
-    changed_.notify_one();
+    changed_.wake(lock_);
   }
   pthread_join(thread_, nullptr);
 }
@@ -29,22 +28,20 @@ void TimerQueue::set(Timer& timer, Nanoseconds deadline) {
   timers_.insert({deadline, &timer});
   // Made when the first timer is set: most programs have none. Without it (the host is out of threads) later ones try.
   if (!has_thread_) has_thread_ = pthread_create(&thread_, nullptr, run, this) == 0;
-  changed_.notify_one();
+  changed_.wake(lock_);
 }
 
 void* TimerQueue::run(void* self) {
   auto& queue = *static_cast<TimerQueue*>(self);
-  std::unique_lock<std::mutex> lock(queue.lock_.mutex());
+  Locked locked(queue.lock_);
   while (!queue.ending_) {
     if (queue.timers_.empty()) {
-      queue.changed_.wait(lock);
+      queue.changed_.wait(queue.lock_);
       continue;
     }
     auto [deadline, timer] = *queue.timers_.begin();
-    const Nanoseconds left = deadline - now();
-    if (left > 0) {
-      constexpr Nanoseconds kLongest = 3600 * kSecond;
-      queue.changed_.wait_for(lock, std::chrono::nanoseconds(std::min(left, kLongest)));
+    if (deadline > now()) {
+      queue.changed_.wait(queue.lock_, deadline);
       continue;
     }
     timer->cancel();

@@ -6,7 +6,6 @@
 
 #include <pthread.h>
 
-#include <condition_variable>
 #include <set>
 #include <utility>
 
@@ -51,7 +50,7 @@ class TimerQueue {
 
   KernelLock& lock_;
   std::set<std::pair<Nanoseconds, Timer*>> timers_;
-  std::condition_variable changed_;
+  Wakeup changed_;
   pthread_t thread_ = {};
   bool has_thread_ = false, ending_ = false;
 };

@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <memory>
-#include <mutex>
 
 namespace cella::sandbox::task {
 namespace {
@@ -19,7 +18,7 @@ HostThreads::~HostThreads() {
     for (Thread* thread : idle_) {
       ending.push_back(thread->handle);
       thread->ends = true;
-      thread->wakeup.notify_one();
+      thread->wakeup.wake(lock_);
     }
     idle_.clear();
   }
@@ -31,7 +30,7 @@ SysResult<void> HostThreads::start(Task& task) {
     Thread* thread = idle_.back();
     idle_.pop_back();
     thread->task = &task;
-    thread->wakeup.notify_one();
+    thread->wakeup.wake(lock_);
     return {};
   }
   auto thread = std::make_unique<Thread>(*this, &task);
@@ -63,9 +62,7 @@ bool HostThreads::rest(Thread& self) {
   }
   self.task = nullptr;
   idle_.push_back(&self);
-  std::unique_lock<std::mutex> lock(lock_.mutex(), std::adopt_lock);
-  while (self.task == nullptr && !self.ends) self.wakeup.wait(lock);
-  lock.release();
+  while (self.task == nullptr && !self.ends) self.wakeup.wait(lock_);
   return self.task != nullptr;
 }
 

@@ -4,7 +4,6 @@
 
 #include <pthread.h>
 
-#include <condition_variable>
 #include <vector>
 
 #include <cella/error.h>
@@ -34,7 +33,7 @@ class HostThreads {
     Task* task;
     pthread_t handle = {};
     bool ends = false;
-    std::condition_variable wakeup = {};
+    core::Wakeup wakeup = {};
   };
   static void* main(void* thread);
   // False: it has ended, and nobody waits for it.

@@ -156,9 +156,7 @@ bool Task::handle_signals() {
     if (exit_requested_ || group->exiting) return false;
     if (group->stopped) {
       // Until somebody continues us, or ends us.
-      std::unique_lock<std::mutex> lock(kernel.lock.mutex(), std::adopt_lock);
-      while (group->stopped && !group->exiting) wakeup_.wait(lock);
-      lock.release();
+      while (group->stopped && !group->exiting) wakeup_.wait(kernel.lock);
       continue;
     }
     const SignalSet wanted = ~blocked | kUnblockable;

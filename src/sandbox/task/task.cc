@@ -34,7 +34,6 @@ SysResult<void> Task::sleep_on(core::WaitQueue& queue, uint32_t events, core::Na
 }
 
 SysResult<void> Task::sleep(core::Nanoseconds deadline, bool interruptible) {
-  std::unique_lock<std::mutex> lock(kernel.lock.mutex(), std::adopt_lock);
   SysResult<void> result;
   sleeping_uninterruptibly_ = !interruptible;
   asleep_ = true;
@@ -43,31 +42,24 @@ SysResult<void> Task::sleep(core::Nanoseconds deadline, bool interruptible) {
       result = std::unexpected(Errno{core::kRestartSys});
       break;
     }
-    if (deadline == core::kNever) {
-      wakeup_.wait(lock);
-      continue;
-    }
-    core::Nanoseconds left = deadline - core::now();
-    if (left <= 0) {
+    if (deadline != core::kNever && deadline <= core::now()) {
       result = std::unexpected(Errno{ETIMEDOUT});
       break;
     }
-    constexpr core::Nanoseconds kLongest = 3600 * core::kSecond;
-    wakeup_.wait_for(lock, std::chrono::nanoseconds(std::min(left, kLongest)));
+    wakeup_.wait(kernel.lock, deadline);
   }
   woken_ = false;
   sleeping_uninterruptibly_ = asleep_ = false;
-  lock.release();
   return result;
 }
 
 void Task::wake() {
   woken_ = true;
-  wakeup_.notify_one();
+  wakeup_.wake(kernel.lock);
 }
 
 void Task::interrupt() {
-  wakeup_.notify_one();
+  wakeup_.wake(kernel.lock);
   if (in_guest_) context_->interrupt();
 }
 

@@ -11,7 +11,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <string>
@@ -146,7 +145,7 @@ class Task final : public vfs::Caller {
   std::unique_ptr<platform::Context> context_;
   std::vector<std::byte> initial_floating_point_;
   platform::Registers initial_registers_ = {};
-  std::condition_variable wakeup_;
+  core::Wakeup wakeup_;
   bool woken_ = false;
   bool asleep_ = false;
   bool in_guest_ = false;
