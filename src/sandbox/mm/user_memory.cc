@@ -61,12 +61,25 @@ MemoryManager::Access MemoryManager::access_of(uint64_t address, uint64_t instru
 }
 
 SysResult<MemoryManager::Pma> MemoryManager::copy_of(const Pma& pma, uint64_t start, uint64_t size) {
-  uint64_t offset = TRY(memory_.allocate(size));
-  if (pma.counted) {
-    std::memcpy(memory_.pointer(offset), memory_.pointer(pma.offset), size);
-  } else if (auto read = read_file(pma.fd, memory_.pointer(offset), size, pma.offset); !read) {
-    memory_.unref(offset, size, dropped_);
-    return std::unexpected(read.error());
+  const uint64_t offset = TRY(memory_.allocate(size));
+  // Written as a file and not through our mapping of it: that would fault once a page.
+  static char buffer[16 * kPageSize];
+  for (uint64_t done = 0; done < size;) {
+    const char* from = buffer;
+    size_t length = std::min<size_t>(size - done, sizeof buffer);
+    SysResult<size_t> copied = length;
+    if (pma.counted) {
+      from = memory_.pointer(pma.offset + done);
+      length = size - done;
+    } else {
+      copied = read_file(pma.fd, buffer, length, pma.offset + done);
+    }
+    if (copied) copied = write_file(memory_.fd(), from, length, offset + done);
+    if (!copied || *copied == 0) {
+      memory_.unref(offset, size, dropped_);
+      return std::unexpected(copied ? Errno{ENOMEM} : copied.error());
+    }
+    done += *copied;
   }
   return Pma{
       .end = start + size, .fd = memory_.fd(), .offset = offset, .counted = true, .copy = false, .keep = nullptr};
