@@ -35,6 +35,7 @@
 #include "sandbox/syscall/table.h"
 #include "sys/fd.h"
 #include "sys/file.h"
+#include "sys/landlock.h"
 #include "sys/seccomp.h"
 
 namespace cella::sandbox {
@@ -96,6 +97,16 @@ class Backends {
   std::shared_ptr<gofer::Connection> gofer_;
 };
 
+// The host's directories and files that are opened here; none where the gofer does that.
+std::vector<int> roots_of(const BootRequest& request) {
+  std::vector<int> roots;
+  if (request.gofer >= 0) return roots;
+  roots.push_back(request.root);
+  for (const boot::BootMount& mount : request.mounts)
+    if (mount.descriptor >= 0) roots.push_back(mount.descriptor);
+  return roots;
+}
+
 fs::ContainerFiles files_of(const BootRequest& request, const Config& options, task::Kernel& kernel) {
   fs::ContainerFiles files;
   const Backends backends(request.gofer);
@@ -140,6 +151,9 @@ struct Loader::Impl {
     // So that we are told of its window.
     if (request.process.terminal && ::ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
       return base::fail_errno(errno, "setting the controlling terminal");
+    // Before there is a process that runs guest code: it is held to the same, and may be traced because it is.
+    TRY(sys::landlock_restrict(roots_of(request), options.network == NetworkType::kHost),
+        "restricting the kernel to the container's files");
     auto platform = TRY(platform::make_ptrace_platform(), "making the platform {}", to_string(options.platform));
     kernel.emplace(std::move(platform), TRY(mm::MemoryFile::make(), "making the memory file"), syscall::dispatch);
     if (request.memory_limit != 0) kernel->memory_limit = request.memory_limit;

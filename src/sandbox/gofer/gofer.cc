@@ -17,6 +17,7 @@
 #include "sandbox/gofer/seccomp.h"
 #include "sandbox/gofer/server.h"
 #include "sys/file.h"
+#include "sys/landlock.h"
 
 namespace cella::sandbox {
 namespace {
@@ -66,6 +67,9 @@ struct Gofer::Impl {
     if (limit <= spare) return base::fail_errno(EMFILE, "making room for nodes");
     // Where there is no procfs, by name: fs/host/direct_backend.h.
     descriptors = FileDescriptor(::open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    std::vector<int> descriptors_of_roots;
+    for (const gofer::Server::Root& root : roots) descriptors_of_roots.push_back(root.fd.get());
+    TRY(sys::landlock_restrict(descriptors_of_roots, false), "restricting the gofer to the container's files");
     server = std::make_unique<gofer::Server>(
         std::move(roots), gofer::Server::Options{descriptors.get(), std::min(limit - spare, kMaxNodes)});
     if (!request.disable_seccomp) TRY(gofer::install_filter());
