@@ -2,6 +2,8 @@
 
 What a guest program sees of Linux is test_guest.py's.
 """
+import ctypes
+import errno
 import json
 import os
 import re
@@ -13,6 +15,7 @@ import time
 import pytest
 
 import harness
+import takeover
 from harness import wait_for
 
 ANNOTATION = "dev.cella.isolation"
@@ -511,6 +514,29 @@ def test_jail(sandbox):
     # Descriptors of the host's: the standard streams, what was donated, and what the kernel has made for itself.
     kinds = {os.readlink(f"/proc/{pid}/fd/{fd}").split(" ")[0].rstrip(":[]0123456789") for fd in os.listdir(f"/proc/{pid}/fd")}
     assert not any("exec.fifo" in kind or "cella-request" in kind for kind in kinds), kinds
+
+
+OPENAT, DIRECTORY = 257, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+# The jail's own root is no file of the container's.
+@pytest.mark.parametrize("path, is_ours", [(b"bin", True), (b"/", False)])
+def test_a_kernel_that_is_taken_over_opens_the_containers_files_alone(box, path, is_ours):
+    if ctypes.CDLL(None).syscall(444, None, 0, 1) <= 0:
+        pytest.skip("needs Landlock")
+    c = box("sleep", "1000")
+    c.config["annotations"] = {ANNOTATION: "sandbox", "dev.cella.sandbox.file-access": "direct"}
+    c.up()
+    root = next(int(fd) for fd in os.listdir(f"/proc/{c.pid}/fd") if os.path.isdir(f"/proc/{c.pid}/fd/{fd}"))
+    result = takeover.call(c.pid, OPENAT, root, path, DIRECTORY)
+    assert result >= 0 if is_ours else result == -errno.EACCES
+
+
+def test_a_kernel_that_is_taken_over_opens_nothing_where_there_is_a_gofer(box):
+    c = box("sleep", "1000")
+    c.config["annotations"] = {ANNOTATION: "sandbox", "dev.cella.sandbox.file-access": "proxy"}
+    c.up()
+    assert takeover.call(c.pid, OPENAT, 0, b"/", DIRECTORY) == -errno.ENOSYS
 
 
 def test_stubs_are_jailed(sandbox):
