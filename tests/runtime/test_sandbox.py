@@ -511,9 +511,26 @@ def test_jail(sandbox):
         open(f"/proc/{pid}/mounts").read().split()[3]]
     assert open(f"/proc/{pid}/mounts").read().split()[3].startswith("ro,nosuid,nodev,noexec")
     assert len(open(f"/proc/{pid}/mounts").readlines()) == 1
-    # Descriptors of the host's: the standard streams, what was donated, and what the kernel has made for itself.
-    kinds = {os.readlink(f"/proc/{pid}/fd/{fd}").split(" ")[0].rstrip(":[]0123456789") for fd in os.listdir(f"/proc/{pid}/fd")}
-    assert not any("exec.fifo" in kind or "cella-request" in kind for kind in kinds), kinds
+    # Every descriptor, and what it is for.
+    own = {
+        "anon_inode:[eventpoll]": "the poller of host descriptors",
+        "anon_inode:[eventfd]": "wakes the poller and the main thread",
+        "anon_inode:[signalfd]": "signals from outside",
+        "/memfd:cella-memory (deleted)": "all memory of guests",
+    }
+    targets = {fd: os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+    streams = {targets[fd] for fd in "012"}
+    sockets = 0
+    for fd, target in targets.items():
+        if target in own or target in streams:
+            continue  # the program's streams are there twice: its own descriptors are others
+        if target.startswith("socket:"):
+            sockets += 1  # the control server's; the gofer's
+            continue
+        # The program's file, and where the kernel opens files itself the directories that it knows.
+        assert os.path.samefile(f"/proc/{pid}/fd/{fd}", str(c.rootfs) + target), (fd, target)
+        assert is_direct or os.path.isfile(f"/proc/{pid}/fd/{fd}"), (fd, target)
+    assert sockets == (1 if is_direct else 2)
 
 
 OPENAT, DIRECTORY = 257, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
