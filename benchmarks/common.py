@@ -113,7 +113,11 @@ class Bench:
             root = self.work / ("root-" + runtime)
             for entry in root.iterdir() if root.is_dir() else ():
                 self.call(runtime, "delete", "--force", entry.name, check=False)
-        shutil.rmtree(self.work, ignore_errors=True)
+        # runsc leaves a network namespace mounted in its root directory.
+        mounts = [line.split()[1] for line in open("/proc/self/mounts")]
+        for mount in sorted((m for m in mounts if m.startswith(f"{self.work}/")), reverse=True):
+            subprocess.run(["umount", mount], check=True)
+        shutil.rmtree(self.work)
 
 
 def milliseconds(values):
