@@ -94,8 +94,11 @@ class Platform {
   virtual SysResult<std::unique_ptr<AddressSpace>> new_address_space() = 0;
   // A context in `space`, which must outlive it. Its registers and floating-point state are those of a new program for
   // the first one of an address space; a further one is made through `sibling`, another context of the same space that
-  // the calling thread runs, and takes over the floating-point state of that one.
-  virtual SysResult<std::unique_ptr<Context>> new_context(AddressSpace& space, Context* sibling) = 0;
+  // the calling thread runs, and takes over the floating-point state of that one. `runner`: the host thread that will
+  // attach it, no other then; 0 when that is not known, which costs what the platform keeps for its threads.
+  virtual SysResult<std::unique_ptr<Context>> new_context(AddressSpace& space, Context* sibling, pid_t runner) = 0;
+  // To be called by a thread that has attached contexts before it ends, if others go on.
+  virtual void leave_thread() = 0;
 
  protected:
   Platform() = default;

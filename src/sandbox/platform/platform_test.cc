@@ -12,6 +12,7 @@
 
 #include "sandbox/core/time.h"
 #include "sandbox/platform/ptrace/ptrace_platform.h"
+#include "sandbox/platform/test_runner.h"
 
 namespace cella::sandbox::platform {
 namespace {
@@ -28,7 +29,7 @@ class PlatformTest : public testing::Test {
     ASSERT_EQ(::ftruncate(fd_, 64 * kPage), 0);
     memory_ = static_cast<char*>(::mmap(nullptr, 64 * kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0));
     space_ = platform_->new_address_space().value();
-    context_ = platform_->new_context(*space_, nullptr).value();
+    context_ = platform_->new_context(*space_, nullptr, 0).value();
     ASSERT_TRUE(context_->attach().has_value());
   }
   void TearDown() override {
@@ -115,7 +116,7 @@ TEST_F(PlatformTest, ExceptionsAreNotFaults) {
 
 TEST_F(PlatformTest, ThreadsShareTheirSpace) {
   code({0x48, 0x89, 0x03, 0x0f, 0x05});
-  std::unique_ptr<Context> second = platform_->new_context(*space_, context_.get()).value();
+  std::unique_ptr<Context> second = platform_->new_context(*space_, context_.get(), 0).value();
   context_->registers().rbx = kData;
   context_->registers().rax = 1;
   std::thread thread([&] {
@@ -125,6 +126,7 @@ TEST_F(PlatformTest, ThreadsShareTheirSpace) {
     second->registers().rax = 2;
     ASSERT_EQ(run(*second).event, Event::kSyscall);
     second.reset();
+    platform_->leave_thread();
   });
   thread.join();
   ASSERT_EQ(run(*context_).event, Event::kSyscall);
@@ -150,18 +152,78 @@ TEST_F(PlatformTest, ASpaceBeginsEmpty) {
     EXPECT_NE(context_->registers().orig_rax, 0u);
     if (round % 2 != 0) {
       // Of a process with more threads than one.
-      std::unique_ptr<Context> second = platform_->new_context(*space_, context_.get()).value();
+      std::unique_ptr<Context> second = platform_->new_context(*space_, context_.get(), 0).value();
       std::thread([&] {
         ASSERT_TRUE(second->attach().has_value());
         second.reset();
+        platform_->leave_thread();
       }).join();
     }
     context_.reset();
     space_.reset();
     space_ = platform_->new_address_space().value();
-    context_ = platform_->new_context(*space_, nullptr).value();
+    context_ = platform_->new_context(*space_, nullptr, 0).value();
     ASSERT_TRUE(context_->attach().has_value());
   }
+}
+
+// Whatever a platform uses again of a thread that has ended, the next one finds nothing in it.
+TEST_F(PlatformTest, AThreadBeginsAsItsSibling) {
+  Runner runner;
+  for (int round = 0; round < 20; ++round) {
+    // movq rax,xmm0; syscall; movq xmm0,rbx; syscall; jmp to the beginning
+    code({0x66, 0x48, 0x0f, 0x7e, 0xc0, 0x0f, 0x05, 0x66, 0x48, 0x0f, 0x6e, 0xc3, 0x0f, 0x05, 0xeb, 0xf0});
+    ASSERT_EQ(run(*context_).event, Event::kSyscall);
+    context_->registers().rbx = static_cast<uint64_t>(round) + 1;
+    ASSERT_EQ(run(*context_).event, Event::kSyscall);
+    for (int thread = 0; thread < 2; ++thread) {
+      std::unique_ptr<Context> second = platform_->new_context(*space_, context_.get(), runner.tid()).value();
+      runner.do_now([&] {
+        ASSERT_TRUE(second->attach().has_value());
+        EXPECT_EQ(second->registers().rbx, 0u) << round << ": a register of another thread";
+        EXPECT_EQ(second->registers().fs_base, 0u);
+        second->registers().rip = kCode;
+        ASSERT_EQ(run(*second).event, Event::kSyscall);
+        EXPECT_EQ(second->registers().orig_rax, static_cast<uint64_t>(round) + 1) << "not its sibling's";
+        second->registers().rbx = 0x9999;
+        second->registers().fs_base = kData;
+        ASSERT_EQ(run(*second).event, Event::kSyscall);
+        second.reset();
+      });
+    }
+    // It does not outlive its space.
+    if (round % 4 != 3) continue;
+    context_.reset();
+    space_.reset();
+    space_ = platform_->new_address_space().value();
+    context_ = platform_->new_context(*space_, nullptr, 0).value();
+    ASSERT_TRUE(context_->attach().has_value());
+  }
+  runner.do_now([] { platform_->leave_thread(); });
+  // What the runner has kept went without the rest.
+  code({0x0f, 0x05});
+  context_->registers().rip = kCode;
+  ASSERT_EQ(run(*context_).event, Event::kSyscall);
+}
+
+// A context that nobody comes to run.
+TEST_F(PlatformTest, AThreadThatIsNeverAttached) {
+  Runner runner;
+  code({0x0f, 0x05});
+  for (int round = 0; round < 3; ++round) {
+    std::unique_ptr<Context> second = platform_->new_context(*space_, context_.get(), runner.tid()).value();
+    if (round != 1) {
+      runner.do_now([&] {
+        ASSERT_TRUE(second->attach().has_value());
+        second->registers().rip = kCode;
+        ASSERT_EQ(run(*second).event, Event::kSyscall);
+        second.reset();
+      });
+    }
+  }
+  runner.do_now([] { platform_->leave_thread(); });
+  context_->registers().rip = kCode;
+  ASSERT_EQ(run(*context_).event, Event::kSyscall);
 }
 
 TEST_F(PlatformTest, FloatingPointStateIsItsOwn) {

@@ -1,5 +1,7 @@
 #include "sandbox/task/host_threads.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <memory>
 
@@ -49,6 +51,7 @@ void* HostThreads::main(void* argument) {
   core::KernelLock& lock = self->owner.lock_;
   const Serve serve = self->owner.serve_;
   core::Locked locked(lock);
+  self->tid = ::gettid();
   do {
     serve(*self->task);
   } while (self->owner.rest(*self));
@@ -57,6 +60,7 @@ void* HostThreads::main(void* argument) {
 
 bool HostThreads::rest(Thread& self) {
   if (idle_.size() >= kMostIdle) {
+    leave_();
     ::pthread_detach(::pthread_self());
     return false;
   }

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <pthread.h>
+#include <sys/types.h>
 
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include <cella/error.h>
@@ -16,14 +19,19 @@ class Task;
 
 class HostThreads {
  public:
-  // `serve` runs a task to its end and destroys it; called with `lock` held. The lock must outlive this.
+  // `serve` runs a task to its end and destroys it; `leave` is a thread's last word, if others go on. Both are called
+  // with `lock` held. The lock must outlive this.
   using Serve = void (*)(Task& task);
-  HostThreads(core::KernelLock& lock, Serve serve) : lock_(lock), serve_(serve) {}
+  using Leave = std::function<void()>;
+  HostThreads(core::KernelLock& lock, Serve serve, Leave leave)
+      : lock_(lock), serve_(serve), leave_(std::move(leave)) {}
   HostThreads(const HostThreads&) = delete;
   HostThreads& operator=(const HostThreads&) = delete;
   // Without the lock. Waits for those that have nothing to do; others must have come to their end.
   ~HostThreads();
 
+  // The host's id of the thread that the next task is served on; 0: of one that is to be made.
+  pid_t next() const { return idle_.empty() ? 0 : idle_.back()->tid; }
   // Serves the task on another thread, which waits for the lock first. EAGAIN: the host has none to give.
   SysResult<void> start(Task& task);
 
@@ -32,6 +40,7 @@ class HostThreads {
     HostThreads& owner;
     Task* task;
     pthread_t handle = {};
+    pid_t tid = 0;
     bool ends = false;
     core::Wakeup wakeup = {};
   };
@@ -41,6 +50,7 @@ class HostThreads {
 
   core::KernelLock& lock_;
   Serve serve_;
+  Leave leave_;
   std::vector<Thread*> idle_;
 };
 

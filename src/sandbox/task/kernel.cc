@@ -18,7 +18,7 @@ int own_cpus() {
 
 Kernel::Kernel(std::unique_ptr<platform::Platform> guest_platform, std::unique_ptr<mm::MemoryFile> memory_file,
                Dispatch syscalls)
-    : threads(lock, Task::serve),
+    : threads(lock, Task::serve, [this] { platform->leave_thread(); }),
       platform(std::move(guest_platform)),
       memory(std::move(memory_file)),
       dispatch(syscalls),

@@ -1,6 +1,7 @@
 #include "sandbox/task/task.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -67,7 +68,8 @@ void Task::interrupt() {
 
 SysResult<void> Task::start(const platform::Registers& registers, Task* sibling,
                             std::vector<std::byte> floating_point) {
-  context_ = TRY(kernel.platform->new_context(memory_manager->space(), sibling ? sibling->context_.get() : nullptr));
+  context_ = TRY(kernel.platform->new_context(memory_manager->space(), sibling ? sibling->context_.get() : nullptr,
+                                              kernel.threads.next()));
   initial_registers_ = registers;
   initial_floating_point_ = std::move(floating_point);
   return kernel.threads.start(*this);
@@ -148,7 +150,8 @@ void Task::handle_fault(const siginfo_t& info) {
 }
 
 SysResult<void> Task::become(Image image) {
-  std::unique_ptr<platform::Context> context = TRY(kernel.platform->new_context(image.memory->space(), nullptr));
+  std::unique_ptr<platform::Context> context =
+      TRY(kernel.platform->new_context(image.memory->space(), nullptr, ::gettid()));
   // From here on there is no way back.
   if (in_vfork) {
     in_vfork = false;

@@ -18,17 +18,17 @@ int Placement::first_cpu() const {
   return cpu >= 0 && cpu < kMaxCpus ? cpu : allowed_[0];
 }
 
-void Placement::pin(int cpu, pid_t tid) {
+void Placement::pin(int cpu, pid_t tid, int pinned_to) {
   // Where the host forbids it, things are slower, not wrong.
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
-  thread_local int own_cpu = -1;
+  thread_local int own_cpu = kNowhere;
   if (own_cpu != cpu) {
     (void)::sched_setaffinity(0, sizeof set, &set);
     own_cpu = cpu;
   }
-  (void)::sched_setaffinity(tid, sizeof set, &set);
+  if (cpu != pinned_to) (void)::sched_setaffinity(tid, sizeof set, &set);
 }
 
 int Placement::better_cpu(int cpu) const {

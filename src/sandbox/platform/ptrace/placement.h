@@ -19,11 +19,12 @@ class Placement {
   Placement();
 
   static constexpr int kMaxCpus = 256;
+  static constexpr int kNowhere = -1;
 
   // The CPU of a pair that starts on the calling thread.
   int first_cpu() const;
-  // Pins the calling thread and `tid`.
-  static void pin(int cpu, pid_t tid);
+  // Pins the calling thread and `tid`, which is pinned to a CPU already or to kNowhere.
+  static void pin(int cpu, pid_t tid, int pinned_to = kNowhere);
   // A guest begins or ends running on `cpu`.
   void enter(int cpu) { running_[static_cast<size_t>(cpu)].fetch_add(1, std::memory_order_relaxed); }
   void leave(int cpu) { running_[static_cast<size_t>(cpu)].fetch_sub(1, std::memory_order_relaxed); }

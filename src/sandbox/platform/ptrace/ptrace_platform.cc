@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "sandbox/core/time.h"
 #include "sandbox/platform/ptrace/placement.h"
+#include "sandbox/platform/ptrace/spares.h"
 #include "sandbox/platform/ptrace/stub.h"
 #include "sandbox/platform/ptrace/tracee.h"
 
@@ -25,67 +26,20 @@ namespace {
 
 constexpr int kSysemu = 31;  // PTRACE_SYSEMU, which glibc names for x86 elsewhere
 
-// A stub process that a thread has emptied, and holds stopped for the next program that it runs.
-struct Spare {
-  pid_t pid;
-  pid_t holder;
-  int cpu;
-};
-constexpr size_t kMostSpares = 8;
-
 // What all address spaces of the platform have in common.
 struct Shared {
   Stub stub;
   pid_t template_pid;
   Placement placement = {};
+  Spares spares{stub};
   std::vector<std::byte> floating_point = {};  // of a new program
-  std::vector<Spare> spares = {};              // at most one of a thread
 };
-
-pid_t own_tid() {
-  thread_local const pid_t tid = ::gettid();
-  return tid;
-}
-
-void end_process(pid_t pid) {
-  (void)::kill(pid, SIGKILL);
-  int status;
-  while (::waitpid(pid, &status, __WALL) < 0 && errno == EINTR) {
-  }
-}
-
-// Those that the host has ended, perhaps together with their threads.
-void forget_dead_spares(Shared& shared) {
-  std::erase_if(shared.spares, [](const Spare& spare) {
-    int status;
-    return ::waitpid(spare.pid, &status, __WALL | WNOHANG) != 0;
-  });
-}
-
-std::optional<Spare> take_spare(Shared& shared) {
-  auto own = std::ranges::find(shared.spares, own_tid(), &Spare::holder);
-  if (own == shared.spares.end()) return std::nullopt;
-  const Spare spare = *own;
-  shared.spares.erase(own);
-  int status;
-  if (::waitpid(spare.pid, &status, __WALL | WNOHANG) != 0) return std::nullopt;
-  return spare;
-}
-
-// False: there are enough.
-bool keep_spare(Shared& shared, pid_t pid, int cpu) {
-  if (std::ranges::find(shared.spares, own_tid(), &Spare::holder) != shared.spares.end()) return false;
-  if (shared.spares.size() == kMostSpares) forget_dead_spares(shared);
-  if (shared.spares.size() == kMostSpares) return false;
-  shared.spares.push_back({pid, own_tid(), cpu});
-  return true;
-}
 
 class PtraceSpace final : public AddressSpace {
  public:
   explicit PtraceSpace(Shared& shared) : shared_(shared) {}
   ~PtraceSpace() override {
-    if (pid_ > 0) end_process(pid_);
+    if (pid_ > 0) shared_.spares.end_process(pid_);
   }
 
   void map(uint64_t address, uint64_t size, int protection, int fd, uint64_t offset) override {
@@ -130,14 +84,14 @@ class PtraceSpace final : public AddressSpace {
     return result;
   }
 
-  // Empties the process, stopped in its first thread and without others, for the next program of the calling thread:
-  // nothing is left in it of what the guest can have put there, which are mappings and the thread's registers.
+  // Empties the process, stopped in its first thread and without others that run, for the next program of the calling
+  // thread: nothing is left in it of what the guest can have put there, which are mappings and the thread's registers.
   void retire(Tracee& tracee, int cpu) {
     bool interrupted = false;
     queue_.clear();
     unmap(0, shared_.stub.base);
     if (flush(tracee, interrupted) && tracee.set_floating_point(shared_.floating_point) &&
-        keep_spare(shared_, pid_, cpu)) {
+        shared_.spares.keep(pid_, pid_, cpu)) {
       pid_ = 0;
     }
   }
@@ -167,20 +121,29 @@ SysResult<pid_t> clone_template(Shared& shared) {
 
 class PtraceContext final : public Context {
  public:
-  // By the thread that makes it, on whose CPU it begins. `tid`: 0 for the first thread of a space.
-  PtraceContext(Shared& shared, PtraceSpace& space, pid_t tid)
-      : shared_(shared), space_(space), tracee_(tid), cpu_(shared.placement.first_cpu()) {
+  // A further thread of a stub process.
+  struct Thread {
+    pid_t tid = 0;
+    std::optional<Spare> spare = {};             // if the thread that will attach it has kept it
+    std::vector<std::byte> floating_point = {};  // for a spare: another has that of its maker
+  };
+
+  // By the thread that makes it, on whose CPU it begins. `thread`: what it runs on; none for the first one of a space.
+  PtraceContext(Shared& shared, PtraceSpace& space, Thread thread)
+      : shared_(shared), space_(space), thread_(std::move(thread)), cpu_(shared.placement.first_cpu()) {
     registers_ = stub_registers(0);
     registers_.eflags = 0x200;
     space_.add_thread();
   }
   ~PtraceContext() override {
-    // The thread ends, unless it is the first one of its process, which is what the process is known by.
-    if (!attached_ || dead_) return;
+    if (!attached_ && thread_.spare) shared_.spares.put_back(*thread_.spare);
+    if (!attached_) return;
+    // The first thread of its process stays, because the process is known by it.
     if (tracee_.tid() != space_.pid()) {
-      Registers registers = stub_registers(shared_.stub.clone);  // a system call
-      registers.rax = SYS_exit;
-      if (tracee_.release(registers)) space_.remove_thread();
+      if (dead_ || !shared_.spares.keep(space_.pid(), tracee_.tid(), cpu_)) tracee_.exit(shared_.stub);
+      space_.remove_thread();
+    } else if (dead_) {
+      return;
     } else if (space_.threads() == 1) {
       space_.retire(tracee_, cpu_);
     } else {
@@ -189,20 +152,27 @@ class PtraceContext final : public Context {
   }
 
   SysResult<void> attach() override {
-    if (tracee_.tid() != 0) {
-      TRY(tracee_.seize());
-      Placement::pin(cpu_, tracee_.tid());
-    } else if (std::optional<Spare> spare = take_spare(shared_)) {
+    int pinned_to = Placement::kNowhere;
+    if (thread_.tid != 0) {
+      tracee_ = Tracee(thread_.tid);
+      if (thread_.spare) {
+        pinned_to = thread_.spare->cpu;
+        TRY(tracee_.set_floating_point(thread_.floating_point));
+        thread_.floating_point = {};
+      } else {
+        TRY(tracee_.seize());
+      }
+    } else if (std::optional<Spare> spare = shared_.spares.take_process()) {
       tracee_ = Tracee(spare->pid);
       space_.set_pid(spare->pid);
-      if (cpu_ != spare->cpu) Placement::pin(cpu_, spare->pid);
+      pinned_to = spare->cpu;
     } else {
       const pid_t pid = TRY(clone_template(shared_));
       space_.set_pid(pid);
       tracee_ = Tracee(pid);
       TRY(tracee_.seize());
-      Placement::pin(cpu_, pid);
     }
+    Placement::pin(cpu_, tracee_.tid(), pinned_to);
     attached_ = true;
     dirty_ = true;
     return {};
@@ -250,8 +220,14 @@ class PtraceContext final : public Context {
     }
   }
 
-  // A further thread of the same process; it pauses until somebody attaches.
-  SysResult<pid_t> clone_thread() {
+  // A further thread of the same process, for `runner` to attach. It pauses until then.
+  SysResult<Thread> new_thread(pid_t runner) {
+    if (std::optional<Spare> spare = shared_.spares.take_thread(space_.pid(), runner)) {
+      SysResult<std::vector<std::byte>> floating_point = tracee_.floating_point();
+      if (floating_point) return Thread{spare->tid, *spare, std::move(*floating_point)};
+      shared_.spares.put_back(*spare);
+      return std::unexpected(floating_point.error());
+    }
     constexpr uint64_t kFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
     Registers registers = stub_registers(shared_.stub.clone);
     registers.rax = SYS_clone;
@@ -260,7 +236,7 @@ class PtraceContext final : public Context {
     int64_t tid = TRY(tracee_.call(registers, interrupted));
     dirty_ = true;
     if (interrupted) interrupted_.store(true, std::memory_order_relaxed);
-    return static_cast<pid_t>(tid);
+    return Thread{.tid = static_cast<pid_t>(tid)};
   }
 
  private:
@@ -325,6 +301,7 @@ class PtraceContext final : public Context {
 
   Shared& shared_;
   PtraceSpace& space_;
+  Thread thread_;
   Tracee tracee_;
   Registers registers_ = {};
   Registers at_stop_ = {};  // as the host has them while dirty_ is false
@@ -360,10 +337,7 @@ void make_initial(std::vector<std::byte>& state) {
 class PtracePlatform final : public Platform {
  public:
   PtracePlatform(const Stub& stub, pid_t template_pid) : shared_{.stub = stub, .template_pid = template_pid} {}
-  ~PtracePlatform() override {
-    for (const Spare& spare : shared_.spares) end_process(spare.pid);
-    end_process(shared_.template_pid);
-  }
+  ~PtracePlatform() override { shared_.spares.end_process(shared_.template_pid); }
   // The template gets the state that others are cloned with.
   SysResult<void> prepare() {
     Tracee tracee(shared_.template_pid);
@@ -381,15 +355,16 @@ class PtracePlatform final : public Platform {
     return std::make_unique<PtraceSpace>(shared_);
   }
 
-  SysResult<std::unique_ptr<Context>> new_context(AddressSpace& space, Context* sibling) override {
+  SysResult<std::unique_ptr<Context>> new_context(AddressSpace& space, Context* sibling, pid_t runner) override {
     auto& own = static_cast<PtraceSpace&>(space);
-    pid_t tid = 0;
+    PtraceContext::Thread thread;
     if (own.is_taken()) {
       if (sibling == nullptr) return std::unexpected(Errno{EINVAL});
-      tid = TRY(static_cast<PtraceContext*>(sibling)->clone_thread());
+      thread = TRY(static_cast<PtraceContext*>(sibling)->new_thread(runner));
     }
-    return std::make_unique<PtraceContext>(shared_, own, tid);
+    return std::make_unique<PtraceContext>(shared_, own, std::move(thread));
   }
+  void leave_thread() override { shared_.spares.leave_thread(); }
 
  private:
   Shared shared_;

@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -39,12 +40,33 @@ Registers stub_registers(uint64_t address) {
 SysResult<void> Tracee::seize() {
   constexpr uint64_t kOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD;
   TRY(checked(trace(PTRACE_SEIZE, tid_, 0, reinterpret_cast<void*>(kOptions))));
-  TRY(checked(trace(PTRACE_INTERRUPT, tid_)));
+  if (trace(PTRACE_INTERRUPT, tid_) < 0) {
+    bury();
+    return std::unexpected(Errno{ESRCH});
+  }
   return wait() ? SysResult<void>() : std::unexpected(Errno{ESRCH});
 }
 
 bool Tracee::release(const Registers& registers) {
   return write(registers).has_value() && trace(PTRACE_DETACH, tid_) == 0;
+}
+
+void Tracee::exit(const Stub& stub) {
+  Registers registers = stub_registers(stub.clone);  // a system call
+  registers.rax = SYS_exit;
+  if (!release(registers)) bury();
+}
+
+void Tracee::bury() {
+  while (WIFSTOPPED(status_)) {
+    if (::waitpid(tid_, &status_, __WALL) < 0 && errno != EINTR) return;
+  }
+}
+
+bool Tracee::is_stopped() const {
+  errno = 0;
+  (void)trace(PTRACE_PEEKUSER, tid_, offsetof(user, regs.rax));
+  return errno == 0;
 }
 
 bool Tracee::resume(int request) {

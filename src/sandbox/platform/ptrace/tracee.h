@@ -12,6 +12,7 @@
 #include <cella/error.h>
 
 #include "sandbox/platform/platform.h"
+#include "sandbox/platform/ptrace/stub.h"
 
 namespace cella::sandbox::platform {
 
@@ -27,6 +28,13 @@ class Tracee {
   SysResult<void> seize();
   // Goes on untraced with these registers; false: it is gone.
   bool release(const Registers& registers);
+  // Goes on untraced to its end, which is not the process's.
+  void exit(const Stub& stub);
+  // Waits until the host has ended it: one that was traced and that nobody waits for keeps its process from ending. The
+  // first thread of a process ends after the others.
+  void bury();
+  // False: it is gone. By the thread that seized it.
+  bool is_stopped() const;
 
   bool resume(int request);  // PTRACE_CONT, PTRACE_SYSEMU
   // Until it stops; false: it is gone. A reaped one is remembered as such.
@@ -49,7 +57,7 @@ class Tracee {
 
  private:
   pid_t tid_ = -1;
-  int status_ = 0;
+  int status_ = 0x7f;  // as of one that is stopped
 };
 
 }  // namespace cella::sandbox::platform
