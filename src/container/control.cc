@@ -67,14 +67,18 @@ Result<sys::CloneResult> start_proxy(const FactoryOptions& options, int control,
 
 }  // namespace
 
-Result<FileDescriptor> connect_control(const Container::Impl& container) {
+Result<FileDescriptor> open_control(const Container::Impl& container, int type_flags) {
   if (!container.init_is_alive()) return base::fail(ErrorCode::kContainerNotRunning, "container not running");
+  return TRY(sys::connect_unix(sandbox::control_socket_addr(container.options->root, container.id()), type_flags),
+             "connecting to the application kernel of container {}", container.id());
+}
+
+Result<FileDescriptor> connect_control(const Container::Impl& container) {
   if (container.directory.has_fifo()) {
     return base::fail(ErrorCode::kContainerNotRunning, "container {} has not been started: its kernel is not there yet",
                       container.id());
   }
-  return TRY(sys::connect_unix(sandbox::control_socket_addr(container.options->root, container.id())),
-             "connecting to the application kernel of container {}", container.id());
+  return open_control(container);
 }
 
 Result<std::string> call_control(const Container::Impl& container, std::string_view method, std::string_view arg) {

@@ -6,7 +6,9 @@
 #include "base/scope_exit.h"
 #include "config/resources.h"
 #include "container/container_impl.h"
+#include "container/control.h"
 #include "container/intel_rdt.h"
+#include "sandbox/boot/jail.h"
 
 namespace cella {
 namespace {
@@ -26,6 +28,12 @@ void merge_intel_rdt(const config::IntelRdt& changes, std::optional<config::Inte
   if (!changes.mem_bw_schema.empty()) present->mem_bw_schema = changes.mem_bw_schema;
   if (!changes.schemata.empty()) present->schemata = changes.schemata;
   present->enable_monitoring |= changes.enable_monitoring;
+}
+
+// What the kernel of a sandbox keeps itself of it.
+Result<void> tell_kernel(const Container::Impl& container, const config::Resources& resources) {
+  if (!container.is_sandbox()) return {};
+  return container::tell_control(container, sandbox::boot::kApplicationUpdate, sandbox::boot::guest_limits(resources));
 }
 
 // Reads the config of now, lets `change` change it, applies it and writes it down, all under the container's lock.
@@ -57,11 +65,15 @@ Result<void> change_config(Container::Impl& container, const std::function<void(
   base::ScopeExit undo_rdt([&] { rdt.undo(); });
   cgroup::Manager cgroups = container.cgroups();
   TRY(cgroups.set(container.host_resources(wanted), container.host_resources(before)));
+  base::ScopeExit undo_cgroups(
+      [&] { (void)cgroups.set(container.host_resources(before), container.host_resources(wanted)); });
+  TRY(tell_kernel(container, resources));
   discard.dismiss();
   if (Result<void> committed = container.directory.commit_state(); !committed) {
-    (void)cgroups.set(container.host_resources(before), container.host_resources(wanted));
+    (void)tell_kernel(container, before);
     return committed;
   }
+  undo_cgroups.dismiss();
   undo_rdt.dismiss();
   container.config = state.config;
   container.state = std::move(state);

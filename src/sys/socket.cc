@@ -44,8 +44,8 @@ SysResult<std::pair<FileDescriptor, FileDescriptor>> packet_pair() {
   return std::pair(FileDescriptor(fds[0]), FileDescriptor(fds[1]));
 }
 
-SysResult<FileDescriptor> connect_unix(const std::string& path) {
-  int raw = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+SysResult<FileDescriptor> connect_unix(const std::string& path, int type_flags) {
+  int raw = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | type_flags, 0);
   if (raw < 0) return last_error();
   FileDescriptor socket(raw);
   sockaddr_un address = {};

@@ -14,8 +14,9 @@ namespace cella::sys {
 
 // socketpair(2) of SOCK_SEQPACKET, close-on-exec.
 SysResult<std::pair<FileDescriptor, FileDescriptor>> packet_pair();
-// Connects a stream socket to a path of any length.
-SysResult<FileDescriptor> connect_unix(const std::string& path);
+// Connects a stream socket to a path of any length. `type_flags`: SOCK_NONBLOCK for EAGAIN while more of them wait to
+// be accepted than the other side lets.
+SysResult<FileDescriptor> connect_unix(const std::string& path, int type_flags = 0);
 // A stream socket that listens at a path which is not there yet; only its owner may connect.
 SysResult<FileDescriptor> listen_unix(const std::string& path);
 // One message with descriptors (at most 64), MSG_NOSIGNAL.

@@ -710,6 +710,79 @@ def test_events_count_what_is_unknown(sandbox):
     assert data["sandbox"]["memory"]["usage"] > 0
 
 
+# --- update: what the kernel keeps and tells of its limits
+
+def guest_limits(c):
+    """pids.max and memory.max, and the last number of cpu.max, as programs of the container see them."""
+    result = c.exec("sh", "-c", "cd /sys/fs/cgroup; cat pids.max memory.max cpu.max")
+    assert result.returncode == 0, result.stderr
+    return result.stdout.split()
+
+
+def with_cgroup(c):
+    c.config["mounts"].append({"destination": "/sys/fs/cgroup", "type": "cgroup2", "source": "cgroup", "options": ["ro"]})
+    c.config["linux"]["resources"].update(pids={"limit": 40}, memory={"limit": 200 << 20})
+    return c
+
+
+def test_update_reaches_the_guest(sandbox):
+    c = with_cgroup(sandbox(*LOOP)).up()
+    assert guest_limits(c)[:2] == ["40", str(200 << 20)]
+    result = c.cmd("update", "--pids-limit", "12", "--memory", str(300 << 20), "--cpu-quota", "70000", c.id)
+    assert result.returncode == 0, result.stderr
+    assert guest_limits(c) == ["12", str(300 << 20), "70000", "100000"]
+    forks = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 9 & done; echo all"
+    result = c.exec("sh", "-c", forks)
+    assert "can't fork" in result.stderr and "all" not in result.stdout
+    result = c.cmd("update", "--pids-limit", "30", c.id)
+    assert result.returncode == 0, result.stderr
+    assert c.exec("sh", "-c", forks + "; kill $(jobs -p)").stdout == "all\n"
+    assert guest_limits(c)[1] == str(300 << 20)
+
+
+def test_update_before_start(sandbox):
+    c = with_cgroup(sandbox("cat", "/sys/fs/cgroup/pids.max"))
+    assert c.create().returncode == 0
+    assert c.cmd("update", "--pids-limit", "12", c.id).returncode == 0
+    assert c.cmd("update", "--pids-limit", "13", c.id).returncode == 0
+    assert c.start().returncode == 0
+    c.wait_stopped()
+    assert c.output() == "13\n"
+
+
+def test_update_while_paused(sandbox):
+    c = with_cgroup(sandbox(*LOOP)).up()
+    assert c.cmd("pause", c.id).returncode == 0
+    try:
+        assert c.cmd("update", "--pids-limit", "12", c.id, timeout=20).returncode == 0
+    finally:
+        assert c.cmd("resume", c.id).returncode == 0
+    assert guest_limits(c)[0] == "12"
+
+
+def test_update_that_cannot_be_told(sandbox):
+    # Nobody reads them before the kernel is there: when no more wait, nothing is changed at all.
+    c = with_cgroup(sandbox("cat", "/sys/fs/cgroup/pids.max"))
+    assert c.create().returncode == 0
+    for limit in range(10, 60):
+        result = c.cmd("update", "--pids-limit", str(limit), c.id, timeout=20)
+        if result.returncode != 0:
+            break
+    assert result.returncode != 0 and "application kernel" in result.stderr
+    kept = json.loads((c.root / c.id / "state.json").read_text())["config"]["cgroups"]
+    assert kept["pids_limit"] == limit - 1
+    assert c.start().returncode == 0
+    c.wait_stopped()
+    assert c.output() == f"{limit - 1}\n"
+
+
+def test_memory_without_a_limit_is_the_hosts(sandbox):
+    with open("/proc/meminfo") as file:
+        total = file.readline()
+    result = sandbox("head", "-n", "1", "/proc/meminfo").run()
+    assert result.stdout.split() == total.split()
+
+
 def test_control_protocol(sandbox):
     c = sandbox(*LOOP)
     assert c.create().returncode == 0

@@ -12,22 +12,8 @@
 #include "sys/socket.h"
 
 namespace cella::sandbox {
-namespace {
 
 using namespace boot;
-
-std::string line_of(std::string_view method, const auto& arg) {
-  json::Writer writer;
-  writer.begin_object();
-  writer.key("method");
-  writer.string(method);
-  writer.key("arg");
-  json::write(arg, writer);
-  writer.end_object();
-  return writer.take() + '\n';
-}
-
-}  // namespace
 
 namespace boot {
 void leave_terminal() {

@@ -45,6 +45,15 @@ std::span<const Field<BootProcess>> fields_of(Type<BootProcess>) {
   };
   return kFields;
 }
+std::span<const Field<Limits>> fields_of(Type<Limits>) {
+  static constexpr Field<Limits> kFields[] = {
+      field<&Limits::memory>("memory"),
+      field<&Limits::tasks>("tasks"),
+      field<&Limits::cpu_quota>("cpu_quota"),
+      field<&Limits::cpu_period>("cpu_period"),
+  };
+  return kFields;
+}
 static std::span<const Field<BootRequest>> fields_of(Type<BootRequest>) {
   static constexpr Field<BootRequest> kFields[] = {
       field<&BootRequest::id>("id").required(),
@@ -65,10 +74,7 @@ static std::span<const Field<BootRequest>> fields_of(Type<BootRequest>) {
       field<&BootRequest::seccomp>("seccomp"),
       field<&BootRequest::seccomp_flags>("seccomp_flags"),
       field<&BootRequest::process>("process").required(),
-      field<&BootRequest::memory_limit>("memory_limit"),
-      field<&BootRequest::task_limit>("task_limit"),
-      field<&BootRequest::cpu_quota>("cpu_quota"),
-      field<&BootRequest::cpu_period>("cpu_period"),
+      field<&BootRequest::limits>("limits"),
       field<&BootRequest::options>("options"),
   };
   return kFields;

@@ -39,6 +39,11 @@ struct BootProcess {
   bool terminal = false;         // the standard streams are one terminal of the host's, which nobody else uses
   std::vector<int> extra_files;  // become 3, 4, …
 };
+// What guests are told that they have; 0: what the host has.
+struct Limits {
+  uint64_t memory = 0, tasks = 0;          // bytes, threads
+  uint64_t cpu_quota = 0, cpu_period = 0;  // microseconds
+};
 struct BootRequest {
   std::string id;
   std::string hostname, domainname;
@@ -57,12 +62,12 @@ struct BootRequest {
   std::vector<uint64_t> seccomp;  // instructions of the programs' filter, struct sock_filter; empty: there is none
   uint64_t seccomp_flags = 0;     // SECCOMP_FILTER_FLAG_*
   BootProcess process;
-  // What guests are told that they have; 0: what the host has.
-  uint64_t memory_limit = 0, task_limit = 0, cpu_quota = 0, cpu_period = 0;
+  Limits limits;
   std::vector<std::string> options;  // as options_from() reads them
 };
 
 std::span<const json::Field<BootProcess>> fields_of(json::Type<BootProcess>);
+std::span<const json::Field<Limits>> fields_of(json::Type<Limits>);
 
 std::string to_json(const BootRequest& request);
 // kConfigInvalid with findings.

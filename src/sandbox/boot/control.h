@@ -29,6 +29,7 @@ inline constexpr char kApplicationExecute[] = "application.Execute";      // Exe
 inline constexpr char kApplicationWait[] = "application.Wait";            // Wait → Waited, when the process has ended
 inline constexpr char kApplicationSignal[] = "application.Signal";        // Signal → nothing
 inline constexpr char kApplicationResize[] = "application.Resize";        // Wait: its terminal's window → nothing
+inline constexpr char kApplicationUpdate[] = "application.Update";        // Limits → nothing
 inline constexpr char kApplicationEvent[] = "application.Event";          // nothing → Event
 inline constexpr char kNetworkCreateLinksAndRoutes[] = "Network.CreateLinksAndRoutes";
 
@@ -78,6 +79,19 @@ class LineReader {
   std::string buffer_;
   std::vector<sys::FileDescriptor> descriptors_;
 };
+
+// One call as it is sent.
+template <typename Arg>
+std::string line_of(std::string_view method, const Arg& arg) {
+  json::Writer writer;
+  writer.begin_object();
+  writer.key("method");
+  writer.string(method);
+  writer.key("arg");
+  json::write(arg, writer);
+  writer.end_object();
+  return writer.take() + '\n';
+}
 
 // The client's side, on a connected socket that blocks: sends the call, waits, and gives the text of the result. The
 // error is the kernel's, word for word.

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/result.h"
+#include "sandbox/boot/limits.h"
 #include "sandbox/boot/program.h"
 #include "sandbox/syscall/table.h"
 
@@ -109,6 +110,15 @@ void ControlServer::handle(std::span<const pollfd> fds) {
   if (fds[0].revents != 0) accept();
 }
 
+void ControlServer::handle_waiting() {
+  for (std::vector<pollfd> fds;;) {
+    fds.clear();
+    add_to(fds);
+    if (::poll(fds.data(), fds.size(), 0) <= 0) return;
+    handle(fds);
+  }
+}
+
 void ControlServer::accept() {
   sys::FileDescriptor socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (socket && connections_.size() < kMaxConnections) connections_.emplace_back().socket = std::move(socket);
@@ -126,6 +136,7 @@ void ControlServer::handle_call(Connection& connection, const std::string& line)
       {kApplicationExecute, &ControlServer::execute},
       {kApplicationSignal, &ControlServer::signal},
       {kApplicationResize, &ControlServer::resize},
+      {kApplicationUpdate, &ControlServer::update},
       {kApplicationEvent, &ControlServer::event},
       {kNetworkCreateLinksAndRoutes, &ControlServer::create_links_and_routes},
   };
@@ -233,6 +244,11 @@ Result<std::string> ControlServer::resize(Connection&, const json::Value& arg) {
   ThreadGroup* group = kernel_.group(wanted.pid);
   if (group == nullptr) return std::unexpected(Error(Errno{ESRCH}));
   if (group->terminal != nullptr) group->terminal->window_changed();
+  return "{}";
+}
+
+Result<std::string> ControlServer::update(Connection&, const json::Value& arg) {
+  set_limits(kernel_, TRY(read_arg<Limits>(arg)));
   return "{}";
 }
 

@@ -24,6 +24,8 @@ class ControlServer {
   // What to poll for, added to `fds`; and what to do when that is done, with the same entries. Without the kernel lock.
   void add_to(std::vector<pollfd>& fds) const;
   void handle(std::span<const pollfd> fds);
+  // What has been asked for already.
+  void handle_waiting();
   // With the kernel lock: does somebody wait for the end of a process, and the answers for those that have ended.
   bool has_waits() const;
   void answer_waits();
@@ -45,6 +47,7 @@ class ControlServer {
   Result<std::string> execute(Connection& connection, const json::Value& arg);
   Result<std::string> signal(Connection&, const json::Value& arg);
   Result<std::string> resize(Connection&, const json::Value& arg);
+  Result<std::string> update(Connection&, const json::Value& arg);
   Result<std::string> event(Connection&, const json::Value&);
   Result<std::string> create_links_and_routes(Connection&, const json::Value&);
 

@@ -145,6 +145,16 @@ config::Resources host_resources(const config::Resources& asked_for) {
   return resources;
 }
 
+Limits guest_limits(const config::Resources& asked_for) {
+  auto positive = [](const std::optional<int64_t>& value) {
+    return value && *value > 0 ? static_cast<uint64_t>(*value) : uint64_t{0};
+  };
+  return {.memory = positive(asked_for.memory),
+          .tasks = positive(asked_for.pids_limit),
+          .cpu_quota = positive(asked_for.cpu_quota),
+          .cpu_period = asked_for.cpu_period.value_or(0)};
+}
+
 BootRequest make_request(const std::string& id, const config::Config& container, const config::ProcessConfig& process,
                          const Config& options) {
   BootRequest request;
@@ -174,14 +184,7 @@ BootRequest make_request(const std::string& id, const config::Config& container,
   first.rlimits = process.rlimits.value_or(std::vector<config::Rlimit>());
   first.no_new_privileges = process.no_new_privileges.value_or(false);
   first.terminal = process.terminal;
-  const config::Resources& resources = container.cgroups.resources;
-  auto positive = [](const std::optional<int64_t>& value) {
-    return value && *value > 0 ? static_cast<uint64_t>(*value) : uint64_t{0};
-  };
-  request.memory_limit = positive(resources.memory);
-  request.task_limit = positive(resources.pids_limit);
-  request.cpu_quota = positive(resources.cpu_quota);
-  request.cpu_period = resources.cpu_period.value_or(0);
+  request.limits = guest_limits(container.cgroups.resources);
   request.sysctls = guest_sysctls(container);
   request.options = to_labels(options);
   return request;

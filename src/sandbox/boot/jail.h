@@ -22,6 +22,8 @@ Jail make_jail(const config::Config& container, const config::ProcessConfig& pro
 BootRequest make_request(const std::string& id, const config::Config& container, const config::ProcessConfig& process,
                          const Config& options);
 
+// What its kernel tells programs of its limits, and keeps itself.
+Limits guest_limits(const config::Resources& asked_for);
 // What a container needs on the host for a limit that is the guest's: its tasks are more than one here.
 config::Resources host_resources(const config::Resources& asked_for);
 

@@ -23,6 +23,7 @@
 #include "sandbox/boot/control_server.h"
 #include "sandbox/boot/debug_log.h"
 #include "sandbox/boot/filter.h"
+#include "sandbox/boot/limits.h"
 #include "sandbox/boot/options.h"
 #include "sandbox/boot/program.h"
 #include "sandbox/boot/sysctls.h"
@@ -156,12 +157,7 @@ struct Loader::Impl {
         "restricting the kernel to the container's files");
     auto platform = TRY(platform::make_ptrace_platform(), "making the platform {}", to_string(options.platform));
     kernel.emplace(std::move(platform), TRY(mm::MemoryFile::make(), "making the memory file"), syscall::dispatch);
-    if (request.memory_limit != 0) kernel->memory_limit = request.memory_limit;
-    if (request.task_limit != 0) kernel->task_limit = request.task_limit;
-    if (request.cpu_quota != 0) {
-      kernel->cpu_quota = request.cpu_quota;
-      if (request.cpu_period != 0) kernel->cpu_period = request.cpu_period;
-    }
+    boot::set_limits(*kernel, request.limits);
     if (!request.seccomp.empty()) {
       std::vector<sock_filter> program(request.seccomp.size());
       std::memcpy(program.data(), request.seccomp.data(), program.size() * sizeof program[0]);
@@ -244,6 +240,7 @@ struct Loader::Impl {
   }
 
   Result<void> start() {
+    server->handle_waiting();
     core::Locked locked(kernel->lock);
     std::vector<FileDescriptor> files;
     for (int fd = 0; fd < 3; ++fd) files.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 3));

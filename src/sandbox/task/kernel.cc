@@ -1,6 +1,7 @@
 #include "sandbox/task/kernel.h"
 
 #include <sched.h>
+#include <sys/sysinfo.h>
 
 #include "sandbox/task/clocks.h"
 #include "sandbox/task/task.h"
@@ -14,6 +15,12 @@ int own_cpus() {
   return ::sched_getaffinity(0, sizeof set, &set) < 0 ? 1 : CPU_COUNT(&set);
 }
 
+uint64_t host_memory() {
+  struct sysinfo info = {};
+  constexpr uint64_t kUnknown = uint64_t{1} << 34;
+  return ::sysinfo(&info) < 0 ? kUnknown : info.totalram * info.mem_unit;
+}
+
 }  // namespace
 
 Kernel::Kernel(std::unique_ptr<platform::Platform> guest_platform, std::unique_ptr<mm::MemoryFile> memory_file,
@@ -23,6 +30,7 @@ Kernel::Kernel(std::unique_ptr<platform::Platform> guest_platform, std::unique_p
       memory(std::move(memory_file)),
       dispatch(syscalls),
       clocks(std::make_unique<Clocks>(timers, *memory)),
+      own_memory(host_memory()),
       cpu_count(own_cpus()) {}
 Kernel::~Kernel() {
   core::Locked locked(lock);

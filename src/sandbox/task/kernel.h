@@ -77,12 +77,14 @@ class Kernel {
     std::shared_ptr<mm::Mappable> clocks, code;
   } vdso;
   std::shared_ptr<Terminal> console;  // /dev/console; null: there is none
-  uint64_t task_limit = 32768;
-  uint64_t memory_limit = uint64_t{1} << 34;  // bytes that guests are told they have
+  static constexpr uint64_t kMostTasks = 32768, kCpuPeriod = 100'000;
+  uint64_t task_limit = kMostTasks;
+  const uint64_t own_memory;           // bytes of the host's
+  uint64_t memory_limit = own_memory;  // that guests are told they have
   // Processors that guests are told they have: those of this process when the kernel is made, or fewer.
   int cpu_count;
   // cpu.max of cgroup v2 in microseconds; a quota of 0: no limit.
-  uint64_t cpu_quota = 0, cpu_period = 100'000;
+  uint64_t cpu_quota = 0, cpu_period = kCpuPeriod;
   // Of the container's configuration: programs that are started from outside have it.
   std::shared_ptr<SeccompFilter> seccomp;
   // A line for whoever debugs the guest; empty: nobody does.
