@@ -204,9 +204,7 @@ Result<std::string> ControlServer::processes(Connection&, const json::Value&) {
     if (task::Task* leader = group->leader()) one.uid = leader->creds.euid;
     one.threads = static_cast<uint32_t>(group->tasks.size());
     one.start_time = (group->start_time + offset) / core::kSecond;
-    one.cpu_time = static_cast<uint64_t>(group->user_time + group->system_time);
-    for (const task::Task* task : group->tasks)
-      one.cpu_time += static_cast<uint64_t>(task->user_time + task->system_time);
+    one.cpu_time = static_cast<uint64_t>(group->usage().time());
     one.command = command_of(*group);
   }
   return text_of(list);

@@ -187,6 +187,7 @@ Result<StartedProgram> start_program(Kernel& kernel, fs::HostPoller& poller, New
   task->id = group->id = group->process_group = group->session = kernel.next_id();
   group->start_time = core::now();
   TRY(set_limits(*group, process), "setting the limits");
+  group->limits_changed();
   task->creds = credentials_of(process);
   if (kernel.seccomp != nullptr) task->seccomp = {SECCOMP_MODE_FILTER, kernel.seccomp};
   task->fs = std::make_shared<task::FsState>();

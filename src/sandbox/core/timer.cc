@@ -54,24 +54,38 @@ void IntervalTimer::start(TimerQueue& queue, Nanoseconds first, Nanoseconds inte
   timers_ = &queue;
   next_ = first;
   interval_ = interval;
-  queue.set(*this, first);
+  schedule(0);
 }
 
 Nanoseconds IntervalTimer::left() const {
-  return is_running() ? std::max<Nanoseconds>(next_ - now(), 1) : 0;
+  return is_running() ? std::max<Nanoseconds>(next_ - clock_time(), 1) : 0;
+}
+
+void IntervalTimer::schedule(Nanoseconds not_before) {
+  constexpr Nanoseconds kTick = 4'000'000;
+  const int64_t speed = clock_speed();
+  if (speed == kMonotonic || next_ == kNever) {
+    timers_->set(*this, std::max(next_, not_before));
+  } else if (speed > 0) {
+    const Nanoseconds left = std::max<Nanoseconds>(next_ - clock_time(), 0);
+    timers_->set(*this, add_time(now(), std::max(left / speed, kTick)));
+  } else {
+    cancel();
+  }
 }
 
 void IntervalTimer::on_expiry() {
   // A guest's interval of a nanosecond must not keep the kernel busy: what goes off sooner is counted together.
   constexpr Nanoseconds kLeast = 50'000;
-  const Nanoseconds time = now();
+  const Nanoseconds time = clock_time();
+  if (time < next_) return schedule(0);
   uint64_t times = 1;
   if (interval_ == 0) {
     next_ = kNever;
   } else {
     times += static_cast<uint64_t>((time - next_) / interval_);
     next_ = add_time(next_, static_cast<Nanoseconds>(times) * interval_);
-    timers_->set(*this, std::max(next_, time + kLeast));
+    schedule(now() + kLeast);
   }
   on_ticks(times);
 }

@@ -55,22 +55,30 @@ class TimerQueue {
   bool has_thread_ = false, ending_ = false;
 };
 
-// A timer that may go off again and again: timer_settime(2), timerfd_settime(2), setitimer(2).
+// A timer that may go off again and again: timer_settime(2), timerfd_settime(2), setitimer(2). Its clock is
+// CLOCK_MONOTONIC, unless a subclass has one that counts something else.
 class IntervalTimer : public Timer {
  public:
-  // `first` on CLOCK_MONOTONIC, kNever: not at all. `interval` 0: once.
+  // `first` on its clock, kNever: not at all. `interval` 0: once.
   void start(TimerQueue& queue, Nanoseconds first, Nanoseconds interval);
   bool is_running() const { return next_ != kNever; }
   Nanoseconds interval() const { return interval_; }
   // Until it goes off next, at least 1; 0: it is not running.
   Nanoseconds left() const;
+  // On its clock.
+  virtual Nanoseconds clock_time() const { return now(); }
 
  protected:
   // It has gone off `times` times since it did so last.
   virtual void on_ticks(uint64_t times) = 0;
+  // How many times as fast as CLOCK_MONOTONIC its clock runs at most, now; 0: it stands still for good. Those that may
+  // run slower are looked at again and again, as Linux does at each tick.
+  virtual int64_t clock_speed() const { return kMonotonic; }
+  static constexpr int64_t kMonotonic = -1;
 
  private:
   void on_expiry() final;
+  void schedule(Nanoseconds not_before);
 
   TimerQueue* timers_ = nullptr;
   Nanoseconds next_ = kNever, interval_ = 0;

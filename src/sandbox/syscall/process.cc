@@ -209,12 +209,15 @@ Outcome sys_exit_group(Task& task, const Arguments& a) {
 
 namespace {
 
-SysResult<void> write_usage(Task& task, uint64_t address, core::Nanoseconds user, core::Nanoseconds system) {
+SysResult<void> write_usage(Task& task, uint64_t address, const task::Usage& used, uint64_t resident = 0) {
   if (address == 0) return {};
   auto convert = [](core::Nanoseconds t) { return timeval{t / core::kSecond, t % core::kSecond / 1000}; };
   rusage usage = {};
-  usage.ru_utime = convert(user);
-  usage.ru_stime = convert(system);
+  usage.ru_utime = convert(used.user_time);
+  usage.ru_stime = convert(used.system_time);
+  usage.ru_maxrss = static_cast<long>(resident >> 10);
+  usage.ru_minflt = static_cast<long>(used.faults);
+  usage.ru_nvcsw = static_cast<long>(used.sleeps);
   return task.memory().write(address, usage);
 }
 
@@ -235,7 +238,7 @@ Outcome sys_wait4(Task& task, const Arguments& a) {
   task::WaitResult result = TRY(task::wait_for_child(task, request));
   if (result.pid == 0) return 0;
   if (a[1] != 0) TRY(task.memory().write(a[1], result.status));
-  TRY(write_usage(task, a[3], result.user_time, result.system_time));
+  TRY(write_usage(task, a[3], result.usage));
   return static_cast<uint64_t>(result.pid);
 }
 
@@ -291,7 +294,7 @@ Outcome sys_waitid(Task& task, const Arguments& a) {
     }
     TRY(task.memory().write(a[2], info));
   }
-  TRY(write_usage(task, a[4], result.user_time, result.system_time));
+  TRY(write_usage(task, a[4], result.usage));
   return 0;
 }
 
@@ -513,6 +516,7 @@ Outcome change_limit(Task& task, ThreadGroup& group, uint32_t resource, const rl
   rlimit& limit = group.limits[resource];
   if (wanted.rlim_max > limit.rlim_max && !task.creds.has(CAP_SYS_RESOURCE)) return fail(EPERM);
   limit = wanted;
+  group.limits_changed();
   return 0;
 }
 
@@ -545,37 +549,30 @@ Outcome sys_prlimit64(Task& task, const Arguments& a) {
 
 Outcome sys_getrusage(Task& task, const Arguments& a) {
   const ThreadGroup& group = *task.group;
-  core::Nanoseconds user = 0, system = 0;
+  const mm::MemoryManager::Resident resident = task.memory().resident();
   switch (a.integer(0)) {
     case RUSAGE_CHILDREN:
-      user = group.children_user_time;
-      system = group.children_system_time;
-      break;
+      TRY(write_usage(task, a[1], group.children_usage));
+      return 0;
     case RUSAGE_SELF:
-      user = group.user_time;
-      system = group.system_time;
-      for (const Task* one : group.tasks) user += one->user_time, system += one->system_time;
-      break;
+      TRY(write_usage(task, a[1], group.usage(), resident.anonymous + resident.file));
+      return 0;
     case RUSAGE_THREAD:
-      user = task.user_time;
-      system = task.system_time;
-      break;
+      TRY(write_usage(task, a[1], task.usage(), resident.anonymous + resident.file));
+      return 0;
     default:
       return fail(EINVAL);
   }
-  TRY(write_usage(task, a[1], user, system));
-  return 0;
 }
 Outcome sys_times(Task& task, const Arguments& a) {
   const ThreadGroup& group = *task.group;
   constexpr core::Nanoseconds kTick = core::kSecond / 100;
   tms result = {};
-  core::Nanoseconds user = group.user_time, system = group.system_time;
-  for (const Task* one : group.tasks) user += one->user_time, system += one->system_time;
-  result.tms_utime = user / kTick;
-  result.tms_stime = system / kTick;
-  result.tms_cutime = group.children_user_time / kTick;
-  result.tms_cstime = group.children_system_time / kTick;
+  const task::Usage usage = group.usage();
+  result.tms_utime = usage.user_time / kTick;
+  result.tms_stime = usage.system_time / kTick;
+  result.tms_cutime = group.children_usage.user_time / kTick;
+  result.tms_cstime = group.children_usage.system_time / kTick;
   if (a[0] != 0) TRY(task.memory().write(a[0], result));
   return static_cast<uint64_t>((core::now() - task.kernel.boot_time) / kTick);
 }

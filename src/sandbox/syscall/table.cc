@@ -88,7 +88,7 @@ void dispatch(task::Task& task) {
     task.registers().rax = outcome ? *outcome : static_cast<uint64_t>(-outcome.error().value);
   }
   const core::Nanoseconds taken = core::now() - before;
-  task.system_time += taken;
+  task.count_call(taken);
   if (observer != nullptr) [[unlikely]] {
     observer->left(task, call, outcome ? static_cast<int64_t>(*outcome) : -outcome.error().value, taken);
   }

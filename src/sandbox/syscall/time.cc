@@ -18,14 +18,8 @@ bool is_valid(const timespec& t) {
 
 // What the host counts for the sandbox as a whole is not what a guest's clocks of CPU time count.
 SysResult<Nanoseconds> read_clock(Task& task, int clock) {
+  if (const auto cpu = task::cpu_clock(task, clock)) return task::read_cpu_clock(task.kernel, *cpu);
   switch (clock) {
-    case CLOCK_PROCESS_CPUTIME_ID: {
-      Nanoseconds total = task.group->user_time + task.group->system_time;
-      for (const Task* one : task.group->tasks) total += one->user_time + one->system_time;
-      return total;
-    }
-    case CLOCK_THREAD_CPUTIME_ID:
-      return task.user_time + task.system_time;
     case CLOCK_REALTIME:
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_RAW:
@@ -56,6 +50,22 @@ Outcome sleep_until(Task& task, Nanoseconds deadline, uint64_t remaining) {
   return fail(core::kRestartBlock);
 }
 
+// Until others have used that much CPU time.
+Outcome sleep_while_used(Task& task, const task::CpuClock& clock, Nanoseconds until, uint64_t remaining) {
+  constexpr Nanoseconds kTick = 4'000'000;
+  for (;;) {
+    const Nanoseconds left = until - task::read_cpu_clock(task.kernel, clock);
+    const int64_t speed = task::cpu_clock_speed(task.kernel, clock);
+    if (left <= 0) return 0;
+    const Nanoseconds wait = speed > 0 ? std::max(left / speed, kTick) : core::kNever;
+    SysResult<void> slept = task.sleep(core::add_time(core::now(), wait));
+    if (slept || slept.error().value == ETIMEDOUT) continue;
+    if (remaining != 0) TRY(task.memory().write(remaining, core::to_timespec(left)));
+    task.restart = [=](Task& again) { return sleep_while_used(again, clock, until, remaining); };
+    return fail(core::kRestartBlock);
+  }
+}
+
 }  // namespace
 
 SysResult<Nanoseconds> deadline_from(Task& task, uint64_t address) {
@@ -83,11 +93,15 @@ Outcome sys_nanosleep(Task& task, const Arguments& a) {
 }
 Outcome sys_clock_nanosleep(Task& task, const Arguments& a) {
   const int clock = a.integer(0);
-  if (clock == CLOCK_THREAD_CPUTIME_ID) return fail(EINVAL);
+  const std::optional<task::CpuClock> cpu = task::cpu_clock(task, clock);
+  if (clock == CLOCK_THREAD_CPUTIME_ID || (cpu && cpu->is_of_thread && cpu->id == task.id)) return fail(EINVAL);
   const Nanoseconds now = TRY(read_clock(task, clock));
   const auto wanted = TRY(task.memory().read<timespec>(a[2]));
   if (!is_valid(wanted)) return fail(EINVAL);
   const Nanoseconds time = core::from_timespec(wanted);
+  if (cpu)
+    return sleep_while_used(task, *cpu, a.integer(1) & TIMER_ABSTIME ? time : core::add_time(now, time),
+                            a.integer(1) & TIMER_ABSTIME ? 0 : a[3]);
   if (!(a.integer(1) & TIMER_ABSTIME)) return sleep_until(task, core::add_time(core::now(), time), a[3]);
   if (time <= now) return 0;
   Outcome slept = sleep_until(task, core::add_time(core::now(), time - now), 0);

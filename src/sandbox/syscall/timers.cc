@@ -15,13 +15,26 @@ using task::Task;
 
 namespace {
 
-// --- ITIMER_REAL
+// --- itimerval
 
 Nanoseconds from_timeval(const timeval& t) {
   return core::add_time(core::from_timespec({t.tv_sec, 0}), t.tv_usec * 1000);
 }
 timeval to_timeval(Nanoseconds t) {
   return {t / core::kSecond, t % core::kSecond / 1000};
+}
+
+SysResult<task::ProcessTimer*> process_timer(Task& task, int which) {
+  switch (which) {
+    case ITIMER_REAL:
+      return &task.group->real_timer;
+    case ITIMER_VIRTUAL:
+      return &task.group->virtual_timer;
+    case ITIMER_PROF:
+      return &task.group->profile_timer;
+    default:
+      return fail(EINVAL);
+  }
 }
 
 itimerval remaining(const core::IntervalTimer& timer) {
@@ -37,6 +50,10 @@ itimerspec left_of(const core::IntervalTimer& timer) {
   return {core::to_timespec(timer.interval()), core::to_timespec(timer.left())};
 }
 
+bool is_wall_clock(int clock) {
+  return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME || clock == CLOCK_TAI;
+}
+
 // timer_settime(2) and timerfd_settime(2): what is wanted, and the doing, which tells what was left before.
 SysResult<itimerspec> timer_setting(Task& task, uint64_t address) {
   const auto wanted = TRY(task.memory().read<itimerspec>(address));
@@ -49,18 +66,14 @@ Outcome set_timer(Task& task, core::IntervalTimer& timer, clockid_t clock, bool 
   Nanoseconds first = core::from_timespec(wanted.it_value);
   if (first == 0) {
     first = core::kNever;
-  } else {
-    // The clocks that there are run alike; a jump of the real-time clock is not followed.
+  } else if (!absolute || is_wall_clock(clock)) {
+    // Those clocks run alike; a jump of the real-time clock is not followed.
     if (absolute) first -= core::now(clock);
-    first = core::add_time(core::now(), first);
+    first = core::add_time(timer.clock_time(), first);
   }
   timer.start(task.kernel.timers, first, core::from_timespec(wanted.it_interval));
   if (old_address != 0) TRY(task.memory().write(old_address, old));
   return 0;
-}
-
-bool is_wall_clock(int clock) {
-  return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME || clock == CLOCK_TAI;
 }
 
 SysResult<task::PosixTimer*> timer_of(Task& task, int id) {
@@ -72,33 +85,34 @@ SysResult<task::PosixTimer*> timer_of(Task& task, int id) {
 }  // namespace
 
 Outcome sys_getitimer(Task& task, const Arguments& a) {
-  if (a.integer(0) != ITIMER_REAL) return fail(EINVAL);
-  TRY(task.memory().write(a[1], remaining(task.group->alarm)));
+  const task::ProcessTimer* timer = TRY(process_timer(task, a.integer(0)));
+  TRY(task.memory().write(a[1], remaining(*timer)));
   return 0;
 }
 Outcome sys_setitimer(Task& task, const Arguments& a) {
-  if (a.integer(0) != ITIMER_REAL) return fail(EINVAL);
+  task::ProcessTimer* timer = TRY(process_timer(task, a.integer(0)));
   itimerval wanted = {};
   if (a[1] != 0) wanted = TRY(task.memory().read<itimerval>(a[1]));
   for (const timeval& t : {wanted.it_value, wanted.it_interval})
     if (t.tv_sec < 0 || t.tv_usec < 0 || t.tv_usec > 999'999) return fail(EINVAL);
-  const itimerval old = remaining(task.group->alarm);
+  const itimerval old = remaining(*timer);
   const Nanoseconds first = from_timeval(wanted.it_value);
-  task.group->alarm.start(task.kernel.timers, first == 0 ? core::kNever : core::add_time(core::now(), first),
-                          from_timeval(wanted.it_interval));
+  timer->start(task.kernel.timers, first == 0 ? core::kNever : core::add_time(timer->clock_time(), first),
+               from_timeval(wanted.it_interval));
   if (a[2] != 0) TRY(task.memory().write(a[2], old));
   return 0;
 }
 Outcome sys_alarm(Task& task, const Arguments& a) {
-  const itimerval old = remaining(task.group->alarm);
-  task.group->alarm.start(task.kernel.timers,
-                          a.word(0) == 0 ? core::kNever : core::add_time(core::now(), a.word(0) * core::kSecond), 0);
+  const itimerval old = remaining(task.group->real_timer);
+  task.group->real_timer.start(
+      task.kernel.timers, a.word(0) == 0 ? core::kNever : core::add_time(core::now(), a.word(0) * core::kSecond), 0);
   const bool up = old.it_value.tv_usec >= 500'000 || (old.it_value.tv_sec == 0 && old.it_value.tv_usec > 0);
   return static_cast<uint64_t>(old.it_value.tv_sec + (up ? 1 : 0));
 }
 
 Outcome sys_timer_create(Task& task, const Arguments& a) {
-  if (!is_wall_clock(a.integer(0))) {
+  const std::optional<task::CpuClock> cpu = task::cpu_clock(task, a.integer(0));
+  if (!cpu && !is_wall_clock(a.integer(0))) {
     TRY(read_clock(task, a.integer(0)));
     return fail(EOPNOTSUPP);
   }
@@ -130,7 +144,7 @@ Outcome sys_timer_create(Task& task, const Arguments& a) {
     }
   }
   TRY(task.memory().write(a[2], id));
-  timers[id] = std::make_unique<task::PosixTimer>(*task.group, id, a.integer(0), notification);
+  timers[id] = std::make_unique<task::PosixTimer>(*task.group, id, a.integer(0), cpu, notification);
   return 0;
 }
 Outcome sys_timer_settime(Task& task, const Arguments& a) {

@@ -35,6 +35,7 @@ std::shared_ptr<ThreadGroup> new_group(Task& parent, const CloneRequest& request
   group->exit_signal = request.flags & CLONE_PARENT ? from.exit_signal : request.exit_signal;
   group->parent = request.flags & CLONE_PARENT ? from.parent : std::weak_ptr(parent.group);
   group->start_time = core::now();
+  group->limits_changed();
   if (request.flags & CLONE_SIGHAND) {
     group->actions = from.actions;
   } else {

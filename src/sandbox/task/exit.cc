@@ -69,7 +69,11 @@ std::set<int> groups_tied_by(const ThreadGroup& group) {
 void end_process(ThreadGroup& group) {
   Kernel& kernel = group.kernel;
   group.is_zombie = true;
-  group.alarm.cancel();
+  for (core::Timer* timer :
+       {static_cast<core::Timer*>(&group.real_timer), static_cast<core::Timer*>(&group.virtual_timer),
+        static_cast<core::Timer*>(&group.profile_timer), static_cast<core::Timer*>(&group.cpu_limit_timer)}) {
+    timer->cancel();
+  }
   group.timers.clear();
   if (group.session == group.id) give_up_terminal(group, /*is_ending=*/true);
   group.terminal = nullptr;
@@ -163,8 +167,7 @@ void Task::finish() {
   memory_manager.reset();
   fs.reset();
   if (was_vfork) vfork_done.notify(~0u);
-  group->user_time += user_time;
-  group->system_time += system_time;
+  group->ended_usage += usage();
   std::erase(group->tasks, this);
   kernel.tasks.erase(id);
   if (group->tasks.empty()) {
@@ -191,16 +194,15 @@ SysResult<WaitResult> wait_for_child(Task& task, const WaitRequest& request) {
       any = true;
       WaitResult result;
       result.pid = child->id;
-      result.user_time = child->user_time + child->children_user_time;
-      result.system_time = child->system_time + child->children_system_time;
+      result.usage = child->usage();
+      result.usage += child->children_usage;
       if (child->is_zombie && request.exited) {
         result.status = child->status;
         siginfo_t info = {};
         describe(child->status, info);
         result.code = info.si_code;
         if (!request.nowait) {
-          self.children_user_time += result.user_time;
-          self.children_system_time += result.system_time;
+          self.children_usage += result.usage;
           auto keep = child;
           reap(*keep);
         }

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/result.h"
@@ -47,7 +48,10 @@ SysResult<void> Task::sleep(core::Nanoseconds deadline, bool interruptible) {
       result = std::unexpected(Errno{ETIMEDOUT});
       break;
     }
+    const core::Nanoseconds before = core::now();
     wakeup_.wait(kernel.lock, deadline);
+    slept_in_call_ += core::now() - before;
+    ++usage_.sleeps;
   }
   woken_ = false;
   sleeping_uninterruptibly_ = asleep_ = false;
@@ -62,6 +66,31 @@ void Task::wake() {
 void Task::interrupt() {
   wakeup_.wake(kernel.lock);
   if (in_guest_) context_->interrupt();
+}
+
+void Task::count_call(core::Nanoseconds taken) {
+  usage_.system_time += std::max<core::Nanoseconds>(taken - slept_in_call_, 0);
+}
+
+Usage Task::usage() const {
+  Usage usage = usage_;
+  if (in_guest_) usage.user_time += core::now() - in_guest_since_;
+  return usage;
+}
+
+Usage ThreadGroup::usage() const {
+  Usage usage = ended_usage;
+  for (const Task* task : tasks) usage += task->usage();
+  return usage;
+}
+
+Usage usage_of_all(const Kernel& kernel) {
+  Usage usage;
+  for (const auto& [id, group] : kernel.groups) {
+    usage += group->usage();
+    usage += group->children_usage;
+  }
+  return usage;
 }
 
 // --- life
@@ -95,13 +124,14 @@ void Task::run() {
       group->exit(SIGKILL);
       return;
     }
-    const core::Nanoseconds before = core::now();
+    in_guest_since_ = core::now();
     in_guest_ = true;
     kernel.lock.unlock();
     platform::Stop stop = context_->run();
     kernel.lock.lock();
     in_guest_ = false;
-    user_time += core::now() - before;
+    usage_.user_time += core::now() - in_guest_since_;
+    slept_in_call_ = 0;
     switch (stop.event) {
       case platform::Event::kSyscall:
         kernel.dispatch(*this);
@@ -129,6 +159,7 @@ void Task::handle_fault(const siginfo_t& info) {
   using Result = mm::MemoryManager::FaultResult;
   switch (memory.handle_fault(address, memory.access_of(address, registers().rip))) {
     case Result::kHandled:
+      ++usage_.faults;
       return;
     case Result::kUnmapped:
       signal.si_signo = SIGSEGV;

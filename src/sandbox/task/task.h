@@ -93,7 +93,10 @@ class Task final : public vfs::Caller {
   std::function<SysResult<uint64_t>(Task&)> restart;
   core::WaitQueue vfork_done;
   bool in_vfork = false;  // it uses its parent's memory, which waits
-  core::Nanoseconds user_time = 0, system_time = 0;
+  // In a system call, which took as long: all but what it slept of it is system time.
+  void count_call(core::Nanoseconds taken);
+  // Until now, with what it does at the moment.
+  Usage usage() const;
 
   // --- vfs::Caller
   const vfs::Credentials& credentials() const override { return creds; }
@@ -149,6 +152,8 @@ class Task final : public vfs::Caller {
   bool woken_ = false;
   bool asleep_ = false;
   bool in_guest_ = false;
+  core::Nanoseconds in_guest_since_ = 0, slept_in_call_ = 0;
+  Usage usage_;
   bool exit_requested_ = false;
   bool sleeping_uninterruptibly_ = false;
   int exit_status_ = 0;
@@ -167,7 +172,7 @@ struct WaitResult {
   int status = 0;
   int code = 0;  // CLD_*
   uint32_t uid = 0;
-  core::Nanoseconds user_time = 0, system_time = 0;
+  Usage usage;
 };
 SysResult<WaitResult> wait_for_child(Task& task, const WaitRequest& request);
 

@@ -14,6 +14,7 @@
 #include "sandbox/task/posix_timers.h"
 #include "sandbox/task/signals.h"
 #include "sandbox/task/terminal.h"
+#include "sandbox/task/usage.h"
 
 namespace cella::sandbox::task {
 
@@ -58,13 +59,17 @@ class ThreadGroup : public std::enable_shared_from_this<ThreadGroup> {
 
   std::array<rlimit, RLIM_NLIMITS> limits = {};
   uint64_t limit(int resource) const { return limits[static_cast<size_t>(resource)].rlim_cur; }
+  // To be called when they have been changed.
+  void limits_changed() { cpu_limit_timer.follow_limit(); }
 
-  // Times of threads that have ended, and of children that have been waited for.
-  core::Nanoseconds user_time = 0, system_time = 0, children_user_time = 0, children_system_time = 0;
+  Usage ended_usage;                 // of threads that have ended
+  Usage children_usage;              // of children that have been waited for
+  Usage usage() const;               // of all its threads
   core::Nanoseconds start_time = 0;  // CLOCK_MONOTONIC
   std::string name;                  // of the program, for looking at when it is gone
 
-  AlarmTimer alarm{*this};
+  ProcessTimer real_timer{*this, ITIMER_REAL}, virtual_timer{*this, ITIMER_VIRTUAL}, profile_timer{*this, ITIMER_PROF};
+  CpuLimitTimer cpu_limit_timer{*this};
   std::map<int, std::unique_ptr<PosixTimer>> timers;  // by timer_t
 
   // To the process: to any of its threads. Ignored ones are dropped, and those that are pending already: false. Without
@@ -74,5 +79,8 @@ class ThreadGroup : public std::enable_shared_from_this<ThreadGroup> {
   void exit(int wait_status);
   Task* leader() const { return tasks.empty() ? nullptr : tasks.front(); }
 };
+
+// Of all processes that there are, and of the children that they have waited for.
+Usage usage_of_all(const Kernel& kernel);
 
 }  // namespace cella::sandbox::task

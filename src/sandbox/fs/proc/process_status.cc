@@ -94,15 +94,6 @@ const char* process_state(const Subject& subject) {
   return task->is_interruptible() ? "S (sleeping)" : "D (disk sleep)";
 }
 
-CpuTimes cpu_times(const ThreadGroup& group) {
-  CpuTimes times = {group.user_time, group.system_time};
-  for (const Task* task : group.tasks) {
-    times.user += task->user_time;
-    times.system += task->system_time;
-  }
-  return times;
-}
-
 uint64_t clock_ticks(core::Nanoseconds time) {
   constexpr core::Nanoseconds kTick = core::kSecond / 100;
   return static_cast<uint64_t>(std::max<core::Nanoseconds>(time, 0) / kTick);
@@ -113,20 +104,19 @@ SysResult<std::string> stat_text(vfs::Caller& caller, const Subject& subject) {
   const Task* task = subject.find_task();
   const mm::MemoryManager* memory = memory_of(task);
   const SignalMasks masks = signal_masks(*group, task);
-  CpuTimes times = cpu_times(*group);
-  if (subject.is_thread() && task != nullptr) times = {task->user_time, task->system_time};
+  const task::Usage usage = subject.is_thread() && task != nullptr ? task->usage() : group->usage();
   // Addresses are for those alone who may look inside.
   const bool inside = memory != nullptr && check_inspect(caller, subject).has_value();
   const mm::MemoryManager::Layout layout = inside ? memory->layout : mm::MemoryManager::Layout();
   const mm::MemoryManager::Resident resident = memory ? memory->resident() : mm::MemoryManager::Resident();
   constexpr int kDefaultPriority = 20;
   const int nice = task != nullptr ? task->nice : 0;
-  std::string text = fmt::format("{} ({}) {} {} {} {} {} {} {} 0 0 0 0", subject.id(), name_of(*group, task),
+  std::string text = fmt::format("{} ({}) {} {} {} {} {} {} {} {} {} 0 0", subject.id(), name_of(*group, task),
                                  process_state(subject)[0], parent_of(*group), group->process_group, group->session,
                                  terminal_number(*group), group->terminal != nullptr ? group->terminal->foreground : -1,
-                                 4194304 /* PF_RANDOMIZE */);
-  text += fmt::format(" {} {} {} {} {} {} {} 0 {}", clock_ticks(times.user), clock_ticks(times.system),
-                      clock_ticks(group->children_user_time), clock_ticks(group->children_system_time),
+                                 4194304 /* PF_RANDOMIZE */, usage.faults, group->children_usage.faults);
+  text += fmt::format(" {} {} {} {} {} {} {} 0 {}", clock_ticks(usage.user_time), clock_ticks(usage.system_time),
+                      clock_ticks(group->children_usage.user_time), clock_ticks(group->children_usage.system_time),
                       kDefaultPriority + nice, nice, group->tasks.size(),
                       clock_ticks(group->start_time - subject.kernel.boot_time));
   text += fmt::format(" {} {} {} {} {} {} 0 0", memory ? memory->virtual_size() : 0,

@@ -18,11 +18,6 @@ std::span<const ProcessFile> process_files();
 
 // The state and its word: "S (sleeping)".
 const char* process_state(const Subject& subject);
-// User and system time of a process, with those of its threads that have ended.
-struct CpuTimes {
-  core::Nanoseconds user = 0, system = 0;
-};
-CpuTimes cpu_times(const task::ThreadGroup& group);
 uint64_t clock_ticks(core::Nanoseconds time);  // hundredths of a second
 
 // process_status.cc

@@ -53,19 +53,11 @@ std::string memory_text(Kernel& kernel) {
 
 // Of all processes together, and of those that have been waited for. Never less than it was: an orphan that nobody has
 // waited for takes its time with it.
-struct Busy {
-  Nanoseconds user = 0, system = 0;
-};
-Busy busy_times(Kernel& kernel) {
-  static Busy most;
-  Busy now;
-  for (const auto& [id, group] : kernel.groups) {
-    const CpuTimes times = cpu_times(*group);
-    now.user += times.user + group->children_user_time;
-    now.system += times.system + group->children_system_time;
-  }
-  most.user = std::max(most.user, now.user);
-  most.system = std::max(most.system, now.system);
+task::Usage busy_times(Kernel& kernel) {
+  static task::Usage most;
+  const task::Usage now = usage_of_all(kernel);
+  most.user_time = std::max(most.user_time, now.user_time);
+  most.system_time = std::max(most.system_time, now.system_time);
   return most;
 }
 
@@ -75,17 +67,17 @@ size_t running_tasks(Kernel& kernel) {
   return count;
 }
 
-Nanoseconds idle_time(Kernel& kernel, const Busy& busy) {
+Nanoseconds idle_time(Kernel& kernel, const task::Usage& busy) {
   const Nanoseconds whole = (core::now() - kernel.boot_time) * kernel.cpu_count;
-  return std::max<Nanoseconds>(whole - busy.user - busy.system, 0);
+  return std::max<Nanoseconds>(whole - busy.user_time - busy.system_time, 0);
 }
 
 std::string stat_lines(Kernel& kernel) {
-  const Busy busy = busy_times(kernel);
+  const task::Usage busy = busy_times(kernel);
   const Nanoseconds idle = idle_time(kernel, busy);
   auto line = [&](const std::string& name, int share) {
-    return fmt::format("{} {} 0 {} {} 0 0 0 0 0 0\n", name, clock_ticks(busy.user / share),
-                       clock_ticks(busy.system / share), clock_ticks(idle / share));
+    return fmt::format("{} {} 0 {} {} 0 0 0 0 0 0\n", name, clock_ticks(busy.user_time / share),
+                       clock_ticks(busy.system_time / share), clock_ticks(idle / share));
   };
   std::string text = line("cpu ", 1);
   for (int cpu = 0; cpu < kernel.cpu_count; ++cpu) text += line(fmt::format("cpu{}", cpu), kernel.cpu_count);

@@ -21,15 +21,10 @@ std::string thread_ids(Kernel& kernel) {
 }
 
 std::string cpu_statistics(Kernel& kernel) {
-  core::Nanoseconds user = 0, system = 0;
-  for (const auto& [id, group] : kernel.groups) {
-    const CpuTimes times = cpu_times(*group);
-    user += times.user + group->children_user_time;
-    system += times.system + group->children_system_time;
-  }
+  const task::Usage usage = usage_of_all(kernel);
   constexpr core::Nanoseconds kMicrosecond = 1000;
   return fmt::format("usage_usec {}\nuser_usec {}\nsystem_usec {}\nnr_periods 0\nnr_throttled 0\nthrottled_usec 0\n",
-                     (user + system) / kMicrosecond, user / kMicrosecond, system / kMicrosecond);
+                     usage.time() / kMicrosecond, usage.user_time / kMicrosecond, usage.system_time / kMicrosecond);
 }
 
 std::string cpu_limit(Kernel& kernel) {
