@@ -192,6 +192,47 @@ TEST_F(Locks, RecordLockIsWaitedFor) {
   EXPECT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
 }
+// Each has one and wants the other's: the one that would close the circle is told.
+TEST_F(Locks, RecordLocksThatWaitForEachOther) {
+  const int fd = open("f", O_RDWR | O_CREAT, 0600);
+  ASSERT_GE(fd, 0);
+  auto lock = [&](int command, off_t start) {
+    struct flock wanted = {};
+    wanted.l_type = F_WRLCK;
+    wanted.l_start = start;
+    wanted.l_len = 1;
+    return fcntl(fd, command, &wanted);
+  };
+  ASSERT_EQ(lock(F_SETLK, 0), 0);
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    char c = lock(F_SETLK, 1) == 0 ? 'y' : 'n';
+    (void)!write(ready[1], &c, 1);
+    _exit(lock(F_SETLKW, 0) == 0 ? 0 : 1);
+  }
+  char c = 0;
+  ASSERT_EQ(read(ready[0], &c, 1), 1);
+  ASSERT_EQ(c, 'y');
+  // Whether it waits already cannot be seen: until then there is no circle, and we would wait ourselves.
+  usleep(100'000);
+  errno = 0;
+  EXPECT_EQ(lock(F_SETLKW, 1), -1);
+  EXPECT_EQ(errno, EDEADLK);
+  struct flock none = {};
+  none.l_type = F_UNLCK;
+  none.l_len = 1;
+  ASSERT_EQ(fcntl(fd, F_SETLK, &none), 0);
+  int status = 0;
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(lock(F_SETLKW, 1), 0);
+  close(fd);
+  close(ready[0]);
+  close(ready[1]);
+}
+
 TEST_F(Locks, SpliceFromFileToPipeToFile) {
   int fds[2], out = open("out", O_WRONLY | O_CREAT, 0600);
   ASSERT_EQ(pipe(fds), 0);

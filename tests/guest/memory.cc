@@ -15,6 +15,8 @@ char* map(size_t size, int protection = PROT_READ | PROT_WRITE, int flags = MAP_
   return static_cast<char*>(address);
 }
 
+constexpr int kDontUnmap = 4;  // MREMAP_DONTUNMAP of Linux 5.7
+
 const Refusal kRefusals[] = {
     {"MmapNothing", [] { return sys(SYS_mmap, 0L, 0L, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L); }, EINVAL},
     {"MmapNoType", [] { return sys(SYS_mmap, 0L, kPage, PROT_READ, MAP_ANONYMOUS, -1, 0L); }, EINVAL},
@@ -46,6 +48,9 @@ const Refusal kRefusals[] = {
     {"MremapUnmapped", [] { return sys(SYS_mremap, 0x10000L, kPage, 2 * kPage, 0, 0L); }, EFAULT},
     {"MremapFlags", [] { return sys(SYS_mremap, 0x10000L, kPage, 2 * kPage, 0x100, 0L); }, EINVAL},
     {"MremapFixedAlone", [] { return sys(SYS_mremap, 0x10000L, kPage, 2 * kPage, MREMAP_FIXED, 0x20000L); }, EINVAL},
+    {"MremapKeepsInPlace", [] { return sys(SYS_mremap, 0x10000L, kPage, kPage, kDontUnmap, 0L); }, EINVAL},
+    {"MremapKeepsAndGrows", [] { return sys(SYS_mremap, 0x10000L, kPage, 2 * kPage, kDontUnmap | MREMAP_MAYMOVE, 0L); },
+     EINVAL},
     {"MremapToNothing", [] { return sys(SYS_mremap, 0x10000L, kPage, 0L, 0, 0L); }, EINVAL},
     {"MadviseAdvice", [] { return sys(SYS_madvise, 0L, kPage, 999); }, EINVAL},
     {"MadviseOddAddress", [] { return sys(SYS_madvise, 1L, kPage, MADV_DONTNEED); }, EINVAL},
@@ -315,6 +320,31 @@ TEST_F(Memory, ProcessVmReadsAndWritesAnother) {
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
   munmap(m, kPage);
+}
+
+TEST_F(Memory, MremapLeavesAnEmptyMapping) {
+  char* m = static_cast<char*>(mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  ASSERT_NE(m, MAP_FAILED);
+  m[0] = 'a';
+  m[kPage] = 'b';
+  // The C library does not know that it takes an address with this flag too.
+  auto* moved = reinterpret_cast<char*>(sys(SYS_mremap, m, 2 * kPage, 2 * kPage, MREMAP_MAYMOVE | kDontUnmap, nullptr));
+  ASSERT_NE(moved, MAP_FAILED);
+  EXPECT_NE(moved, m);
+  EXPECT_EQ(moved[0], 'a');
+  EXPECT_EQ(moved[kPage], 'b');
+  EXPECT_EQ(m[0], 0);
+  EXPECT_EQ(m[kPage], 0);
+  m[kPage] = 'c';
+  EXPECT_EQ(moved[kPage], 'b');
+  // To a place of one's own choice, and again.
+  char* place = static_cast<char*>(mmap(nullptr, kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  ASSERT_EQ(mremap(m + kPage, kPage, kPage, MREMAP_MAYMOVE | MREMAP_FIXED | kDontUnmap, place), place);
+  EXPECT_EQ(place[0], 'c');
+  EXPECT_EQ(m[kPage], 0);
+  EXPECT_EQ(munmap(place, kPage), 0);
+  EXPECT_EQ(munmap(m, 2 * kPage), 0);
+  EXPECT_EQ(munmap(moved, 2 * kPage), 0);
 }
 
 }  // namespace

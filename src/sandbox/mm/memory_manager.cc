@@ -306,17 +306,20 @@ SysResult<void> MemoryManager::protect(uint64_t address, uint64_t size, int prot
 
 SysResult<uint64_t> MemoryManager::remap(uint64_t old_address, uint64_t old_size, uint64_t new_size, int flags,
                                          uint64_t new_address) {
-  constexpr int kKnown = MREMAP_MAYMOVE | MREMAP_FIXED;
+  constexpr int kDontUnmap = 4;  // MREMAP_DONTUNMAP of Linux 5.7
+  constexpr int kKnown = MREMAP_MAYMOVE | MREMAP_FIXED | kDontUnmap;
   if (flags & ~kKnown || old_address % kPageSize != 0 || new_size == 0) return fail(EINVAL);
   if ((flags & MREMAP_FIXED) && (!(flags & MREMAP_MAYMOVE) || new_address % kPageSize != 0)) return fail(EINVAL);
   old_size = page_up(old_size);
   new_size = page_up(new_size);
+  const bool keep = (flags & kDontUnmap) != 0;
+  if (keep && (!(flags & MREMAP_MAYMOVE) || old_size != new_size)) return fail(EINVAL);
   auto vma = vma_at(old_address);
   if (vma == vmas_.end()) return fail(EFAULT);
   // Old size 0 of a shared mapping makes another one of it; of a private one it means nothing.
   if (old_size == 0) return fail(EINVAL);
   if (vma->second.end < old_address + old_size) return fail(EFAULT);
-  const bool move = (flags & MREMAP_FIXED) != 0;
+  const bool move = (flags & MREMAP_FIXED) != 0 || keep;
   if (!move && new_size <= old_size) {
     if (new_size < old_size) remove(old_address + new_size, old_address + old_size);
     return old_address;
@@ -332,7 +335,7 @@ SysResult<uint64_t> MemoryManager::remap(uint64_t old_address, uint64_t old_size
   }
   if (!(flags & MREMAP_MAYMOVE)) return fail(ENOMEM);
   uint64_t target = new_address;
-  if (move) {
+  if (flags & MREMAP_FIXED) {
     if (target < kLowest || target > limit_ - new_size) return fail(EINVAL);
     if (target < old_address + old_size && old_address < target + new_size) return fail(EINVAL);
     remove(target, target + new_size);
@@ -358,7 +361,15 @@ SysResult<uint64_t> MemoryManager::remap(uint64_t old_address, uint64_t old_size
     pieces.emplace_back(start, std::move(piece));
     pma = pmas_.erase(pma);
   }
+  Vma left = vmas_.find(old_address)->second;
   remove(old_address, old_address + old_size);
+  if (keep) {
+    // It begins anew.
+    auto again = vmas_.emplace(old_address, std::move(left)).first;
+    virtual_size_ += old_size;
+    if (again->second.protection != PROT_NONE)
+      TRY(back(old_address, old_address + old_size, again->second, old_address));
+  }
   auto made = vmas_.emplace(target, moved).first;
   virtual_size_ += new_size;
   for (auto& [start, piece] : pieces) {
@@ -452,6 +463,7 @@ SysResult<std::unique_ptr<MemoryManager>> MemoryManager::fork(std::unique_ptr<pl
   child->brk_start_ = brk_start_;
   child->brk_ = brk_;
   child->layout = layout;
+  child->barriers = barriers;
   for (auto& [start, vma] : vmas_) {
     if (vma.dont_fork) continue;
     Vma& copy = child->vmas_.emplace(start, vma).first->second;

@@ -125,6 +125,9 @@ class MemoryManager {
   // The memory file's bytes behind a range, as the kernel sees them, for reads (of the guest) or writes: valid while
   // the kernel lock is held. As much as can be, EFAULT when that is nothing.
   SysResult<std::vector<iovec>> segments(uint64_t address, size_t size, bool write);
+  // Commands of membarrier(2) that its programs have registered for.
+  int barriers = 0;
+
   // Where a futex's word is: private ones by address space and address, shared ones by what backs them.
   struct FutexKey {
     uint64_t object = 0;

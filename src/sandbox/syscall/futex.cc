@@ -102,26 +102,64 @@ Outcome wake_op(Task& task, const Arguments& a, bool is_private) {
   return static_cast<uint64_t>(woken);
 }
 
+// FUTEX_LOCK_PI, until the deadline; FUTEX_TRYLOCK_PI without `wait`.
+Outcome lock_inheriting(Task& task, uint64_t address, bool is_private, bool wait, Nanoseconds deadline) {
+  uint32_t* word = TRY(task.memory().futex_word(address, true));
+  FutexTable& table = task.kernel.futexes;
+  FutexTable::LockWaiter waiter = { &task, TRY(task.memory().futex_key(address, is_private)), address };
+  const auto own = static_cast<uint32_t>(task.id);
+  uint32_t old = __atomic_load_n(word, __ATOMIC_SEQ_CST), now;
+  do {
+    const uint32_t owner = old & FUTEX_TID_MASK;
+    if (owner == own) return fail(EDEADLK);
+    if (owner != 0 && !wait) return fail(EAGAIN);
+    if (owner != 0 && task.kernel.task(static_cast<int>(owner)) == nullptr) return fail(ESRCH);
+    now = owner != 0 ? old | FUTEX_WAITERS : own | (old & FUTEX_OWNER_DIED);
+    if (owner == 0 && table.has_lock_waiters(waiter.key)) now |= FUTEX_WAITERS;
+  } while (!__atomic_compare_exchange_n(word, &old, now, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+  if ((now & FUTEX_TID_MASK) == own) return 0;
+  table.add_lock_waiter(waiter);
+  for (;;) {
+    SysResult<void> slept = task.sleep(deadline);
+    if (waiter.has_it) return 0;
+    if (slept) continue;
+    table.remove_lock_waiter(waiter);
+    return fail(slept.error().value == core::kRestartSys ? core::kRestartNoIntr : slept.error().value);
+  }
+}
+
 }  // namespace
 
 Outcome sys_futex(Task& task, const Arguments& a) {
   const int command = a.integer(1) & FUTEX_CMD_MASK;
   const bool is_private = a.integer(1) & FUTEX_PRIVATE_FLAG, realtime = a.integer(1) & FUTEX_CLOCK_REALTIME;
   if (a[0] % 4 != 0) return fail(EINVAL);
-  if (realtime && command != FUTEX_WAIT_BITSET) return fail(ENOSYS);
+  if (realtime && command != FUTEX_WAIT_BITSET && command != FUTEX_LOCK_PI2) return fail(ENOSYS);
+  // On the clock that is said, or by default.
+  auto absolute_deadline = [&](bool of_realtime) -> SysResult<Nanoseconds> {
+    if (a[3] == 0) return core::kNever;
+    const auto absolute = TRY(task.memory().read<timespec>(a[3]));
+    if (!is_valid(absolute)) return fail(EINVAL);
+    const Nanoseconds deadline = core::from_timespec(absolute);
+    return of_realtime ? core::add_time(deadline, core::now() - core::now(CLOCK_REALTIME)) : deadline;
+  };
   FutexTable& table = task.kernel.futexes;
   switch (command) {
     case FUTEX_WAIT:
       return wait_at(task, a[0], is_private, a.word(2), TRY(deadline_from(task, a[3])), ~0u, true);
-    case FUTEX_WAIT_BITSET: {
-      Nanoseconds deadline = core::kNever;
-      if (a[3] != 0) {
-        const auto absolute = TRY(task.memory().read<timespec>(a[3]));
-        if (absolute.tv_sec < 0 || absolute.tv_nsec < 0 || absolute.tv_nsec >= core::kSecond) return fail(EINVAL);
-        deadline = core::from_timespec(absolute);
-        if (realtime) deadline = core::add_time(deadline, core::now() - core::now(CLOCK_REALTIME));
-      }
-      return wait_at(task, a[0], is_private, a.word(2), deadline, a.word(5), false);
+    case FUTEX_WAIT_BITSET:
+      return wait_at(task, a[0], is_private, a.word(2), TRY(absolute_deadline(realtime)), a.word(5), false);
+    case FUTEX_LOCK_PI:
+      return lock_inheriting(task, a[0], is_private, true, TRY(absolute_deadline(true)));
+    case FUTEX_LOCK_PI2:
+      return lock_inheriting(task, a[0], is_private, true, TRY(absolute_deadline(realtime)));
+    case FUTEX_TRYLOCK_PI:
+      return lock_inheriting(task, a[0], is_private, false, core::kNever);
+    case FUTEX_UNLOCK_PI: {
+      uint32_t* word = TRY(task.memory().futex_word(a[0], true));
+      const FutexTable::Key key = TRY(task.memory().futex_key(a[0], is_private));
+      TRY(table.hand_on(key, word, task.id, false));
+      return 0;
     }
     case FUTEX_WAKE:
     case FUTEX_WAKE_BITSET: {

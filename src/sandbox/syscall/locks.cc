@@ -99,8 +99,12 @@ Outcome lock_record(Task& task, const vfs::FilePtr& file, int command, uint64_t 
     return 0;
   }
   if (wanted.l_type == F_RDLCK ? !file->may_read() : !file->may_write()) return fail(EBADF);
-  return take(task, file, command == F_SETLKW || command == F_OFD_SETLKW,
-              [&](FileLocks& of_file) { return of_file.lock(record); });
+  auto attempt = [&](FileLocks& of_file) { return of_file.lock(record); };
+  if (command != F_SETLKW) return take(task, file, command == F_OFD_SETLKW, attempt);
+  if (SysResult<void> taken = locks.lock(record); taken) return 0;
+  if (task.kernel.lock_waits.is_deadlock(locks, record)) return fail(EDEADLK);
+  const FileLocks::Waits::Wait wait(task.kernel.lock_waits, locks, record);
+  return take(task, file, true, attempt);
 }
 
 Outcome sys_flock(Task& task, const Arguments& a) {

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <cerrno>
+#include <map>
 
 #include "base/result.h"
 #include "sandbox/syscall/handlers.h"
@@ -19,6 +20,25 @@ SysResult<Task*> target_of(Task& task, int tid) {
   Task* target = tid == 0 ? &task : task.kernel.task(tid);
   if (target == nullptr) return fail(ESRCH);
   return target;
+}
+
+// Until each of those others that runs guest code has stopped once: whatever stops a thread is a barrier to it.
+void stop_all(Task& task, auto is_meant) {
+  task::Kernel& kernel = task.kernel;
+  std::map<int, uint64_t> running;
+  for (const auto& [id, other] : kernel.tasks) {
+    if (other == &task || !other->is_in_guest() || !is_meant(*other)) continue;
+    running[id] = other->stops();
+    other->interrupt();
+  }
+  for (const auto& [id, stops] : running) {
+    for (;;) {
+      const Task* other = kernel.task(id);
+      if (other == nullptr || !other->is_in_guest() || other->stops() != stops) break;
+      core::Unlocked unlocked(kernel.lock);
+      ::sched_yield();
+    }
+  }
 }
 
 }  // namespace
@@ -163,15 +183,33 @@ Outcome sys_getcpu(Task& task, const Arguments& a) {
 }
 // Every switch between guest and kernel is a full barrier for that thread; others have one at their next.
 Outcome sys_membarrier(Task& task, const Arguments& a) {
-  constexpr int kSupported = MEMBARRIER_CMD_GLOBAL;
+  constexpr int kSupported = MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED |
+                             MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED |
+                             MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE |
+                             MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE;
   if (a.integer(1) != 0) return fail(EINVAL);
+  int& registered = task.memory().barriers;
   switch (a.integer(0)) {
     case MEMBARRIER_CMD_QUERY:
       return kSupported;
-    case MEMBARRIER_CMD_GLOBAL:
-      for (const auto& [id, other] : task.kernel.tasks)
-        if (other != &task) other->interrupt();
+    case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
+    case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
+    case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE:
+      registered |= a.integer(0);
       return 0;
+    case MEMBARRIER_CMD_GLOBAL:
+      stop_all(task, [](const Task&) { return true; });
+      return 0;
+    case MEMBARRIER_CMD_GLOBAL_EXPEDITED:
+      stop_all(task, [](Task& other) { return other.memory().barriers & MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED; });
+      return 0;
+    case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
+    case MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE: {
+      // The command that registers is the next bit.
+      if (!(registered & a.integer(0) << 1)) return fail(EPERM);
+      stop_all(task, [&](Task& other) { return &other.memory() == &task.memory(); });
+      return 0;
+    }
     default:
       return fail(EINVAL);
   }

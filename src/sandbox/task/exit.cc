@@ -119,12 +119,20 @@ void Task::release_robust_futexes() {
   };
   SysResult<Head> head = memory_manager->read<Head>(robust_list);
   if (!head) return;
+  constexpr uint64_t kInheritsPriority = 1;
   auto release = [&](uint64_t entry) {
-    const uint64_t address = (entry & ~uint64_t{1}) + static_cast<uint64_t>(head->offset);
+    const uint64_t address = (entry & ~kInheritsPriority) + static_cast<uint64_t>(head->offset);
     if (address % 4 != 0) return;
     SysResult<uint32_t*> word = memory_manager->futex_word(address, true);
     if (!word || (__atomic_load_n(*word, __ATOMIC_SEQ_CST) & FUTEX_TID_MASK) != static_cast<uint32_t>(id)) return;
     const uint32_t old = __atomic_load_n(*word, __ATOMIC_SEQ_CST);
+    if (entry & kInheritsPriority) {
+      // Who waits for it gets it in any case.
+      __atomic_fetch_or(*word, FUTEX_OWNER_DIED, __ATOMIC_SEQ_CST);
+      for (bool is_private : {false, true})
+        if (auto key = memory_manager->futex_key(address, is_private); key && kernel.futexes.has_lock_waiters(*key))
+          return void(kernel.futexes.hand_on(*key, *word, id, true));
+    }
     __atomic_store_n(*word, (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED, __ATOMIC_SEQ_CST);
     if (!(old & FUTEX_WAITERS)) return;
     for (bool is_private : {false, true}) {
@@ -145,6 +153,7 @@ void Task::release_robust_futexes() {
 
 void Task::finish() {
   release_robust_futexes();
+  kernel.futexes.hand_on_all(id);
   if (clear_child_tid != 0 && memory_manager.use_count() > 1) {
     // The word is in memory that others still have: a joiner waits at it.
     if (memory_manager->write<uint32_t>(clear_child_tid, 0)) {

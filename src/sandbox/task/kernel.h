@@ -15,6 +15,7 @@
 #include "sandbox/platform/platform.h"
 #include "sandbox/task/futex.h"
 #include "sandbox/task/host_threads.h"
+#include "sandbox/vfs/locks.h"
 #include "sandbox/vfs/walk.h"
 
 namespace cella::sandbox::net {
@@ -68,6 +69,7 @@ class Kernel {
   core::TimerQueue timers{lock};
   const std::unique_ptr<Clocks> clocks;  // after what it needs
   FutexTable futexes;
+  vfs::FileLocks::Waits lock_waits;
   HostName host_name;
   std::shared_ptr<vfs::MountNamespace> mounts;
   std::shared_ptr<net::Stack> network;         // what sockets are made of, net/stack.h; null: there are none

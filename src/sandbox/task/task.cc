@@ -130,6 +130,7 @@ void Task::run() {
     platform::Stop stop = context_->run();
     kernel.lock.lock();
     in_guest_ = false;
+    ++stops_;
     usage_.user_time += core::now() - in_guest_since_;
     slept_in_call_ = 0;
     switch (stop.event) {

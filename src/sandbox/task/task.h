@@ -114,6 +114,9 @@ class Task final : public vfs::Caller {
   // In sleep(), and there 'S' or 'D' as proc_pid_stat(5) calls it.
   bool is_asleep() const { return asleep_; }
   bool is_interruptible() const { return !sleeping_uninterruptibly_; }
+  bool is_in_guest() const { return in_guest_; }
+  // How often it has stopped running guest code.
+  uint64_t stops() const { return stops_; }
   // Makes it look at its signals, wherever it is.
   void interrupt();
 
@@ -152,6 +155,7 @@ class Task final : public vfs::Caller {
   bool woken_ = false;
   bool asleep_ = false;
   bool in_guest_ = false;
+  uint64_t stops_ = 0;
   core::Nanoseconds in_guest_since_ = 0, slept_in_call_ = 0;
   Usage usage_;
   bool exit_requested_ = false;

@@ -32,6 +32,27 @@ SysResult<void> FileLocks::lock(const Record& wanted) {
   return {};
 }
 
+FileLocks::Waits::Wait::Wait(Waits& waits, FileLocks& locks, const Record& wanted)
+    : waits_(waits), locks_(locks), wanted_(wanted) {
+  waits_.waits_.push_back(this);
+}
+FileLocks::Waits::Wait::~Wait() {
+  std::erase(waits_.waits_, this);
+}
+
+bool FileLocks::Waits::is_deadlock(const FileLocks& locks, const Record& wanted) const {
+  // As far as Linux looks.
+  constexpr int kMostSteps = 10;
+  const Record* held = locks.conflict(wanted);
+  for (int step = 0; held != nullptr && step < kMostSteps; ++step) {
+    if (held->owner == wanted.owner) return true;
+    auto next = std::ranges::find_if(waits_, [&](const Wait* wait) { return wait->wanted_.owner == held->owner; });
+    if (next == waits_.end()) return false;
+    held = (*next)->locks_.conflict((*next)->wanted_);
+  }
+  return false;
+}
+
 void FileLocks::unlock(Owner owner, uint64_t start, uint64_t end) {
   std::vector<Record> left;
   for (const Record& held : records_) {

@@ -25,6 +25,30 @@ class FileLocks {
     int pid = 0;  // as F_GETLK shows it; -1: an open file description
   };
 
+  // Who waits for record locks of processes, anywhere: to find those who wait for each other.
+  class Waits {
+   public:
+    // For as long as it lives, `wanted` is waited for; `is_deadlock` is asked first.
+    class Wait {
+     public:
+      Wait(Waits& waits, FileLocks& locks, const Record& wanted);
+      ~Wait();
+      Wait(const Wait&) = delete;
+      Wait& operator=(const Wait&) = delete;
+
+     private:
+      friend class Waits;
+      Waits& waits_;
+      FileLocks& locks_;
+      const Record& wanted_;
+    };
+    // Does who holds what `wanted` needs wait, through others perhaps, for its owner?
+    bool is_deadlock(const FileLocks& locks, const Record& wanted) const;
+
+   private:
+    std::vector<const Wait*> waits_;
+  };
+
   // The first lock of another owner that excludes this one; null: none does.
   const Record* conflict(const Record& wanted) const;
   // Takes it, in place of what the owner had there. EAGAIN.
