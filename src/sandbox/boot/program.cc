@@ -211,6 +211,7 @@ Result<StartedProgram> start_program(Kernel& kernel, fs::HostPoller& poller, New
   TRY(syscall::take_credentials(*task, image.executable), "exec {}", process.args[0]);
   task->memory_manager = std::move(image.memory);
   task->executable = image.executable;
+  task->execution = std::move(image.execution);
   task->name = group->name = image.name;
   group->has_executed = true;
   platform::Registers registers = {};

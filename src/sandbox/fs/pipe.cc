@@ -86,11 +86,11 @@ class PipeFile final : public vfs::File {
     return pipe_->writers == 0 ? SysResult<size_t>(0) : std::unexpected(Errno{EAGAIN});
   }
   SysResult<size_t> write(Caller& caller, IoVector& io) override {
+    if (io.left() == 0) return 0;
     if (pipe_->readers == 0) {
       caller.send_signal_to_self(SIGPIPE);
       return std::unexpected(Errno{EPIPE});
     }
-    if (io.left() == 0) return 0;
     // Up to PIPE_BUF bytes go all at once or not at all.
     if (pipe_->room() == 0 || (io.left() <= kAtomic && pipe_->room() < io.left())) {
       return std::unexpected(Errno{EAGAIN});

@@ -49,6 +49,7 @@ SysResult<vfs::FilePtr> open_executable(Task& task, const vfs::Path& path) {
   if (!S_ISREG(attributes.st_mode)) return fail(EACCES);
   if (path.mount->flags & MS_NOEXEC) return fail(EACCES);
   TRY(vfs::check_access(task.creds, attributes, vfs::kMayExecute));
+  if (path.inode().writers > 0) return fail(ETXTBSY);
   return path.inode().open(task, path, O_RDONLY);
 }
 
@@ -333,6 +334,9 @@ SysResult<task::Image> load(Task& task, Program program) {
     image.entry = loaded.entry;
   }
   image.executable = program.executable;
+  vfs::Inode& inode = program.executable.inode();
+  image.execution = inode.execution.lock();
+  if (image.execution == nullptr) inode.execution = image.execution = std::make_shared<char>();
   const uint64_t vdso = TRY(map_vdso(task.kernel, memory));
   image.stack = TRY(build_stack(task, memory, program, elf, main, interpreter_base, vdso));
   return image;

@@ -383,10 +383,25 @@ SysResult<uint64_t> MemoryManager::remap(uint64_t old_address, uint64_t old_size
   return target;
 }
 
+SysResult<uint64_t> MemoryManager::growing_start(uint64_t address) {
+  if (address % kPageSize != 0) return fail(EINVAL);
+  auto vma = vma_at(address);
+  if (vma == vmas_.end()) return fail(ENOMEM);
+  if (!vma->second.grows_down) return fail(EINVAL);
+  return vma->first;
+}
+
+SysResult<void> MemoryManager::check_accessible(uint64_t start, uint64_t end, int protection) const {
+  for (auto vma = vma_at(start); vma != vmas_.end() && vma->first < end; ++vma)
+    if (!(vma->second.protection & protection)) return fail(EINVAL);
+  return {};
+}
+
 SysResult<void> MemoryManager::advise(uint64_t address, uint64_t size, int advice) {
+  constexpr int kPopulateRead = 22, kPopulateWrite = 23;  // of Linux 5.14
   if (address % kPageSize != 0) return fail(EINVAL);
   uint64_t end = address + page_up(size);
-  if (end < address) return fail(EINVAL);
+  if (end < address || page_up(size) < size) return fail(EINVAL);
   bool Vma::* flag = nullptr;
   bool value = false;
   switch (advice) {
@@ -416,6 +431,11 @@ SysResult<void> MemoryManager::advise(uint64_t address, uint64_t size, int advic
     case MADV_COLD:
     case MADV_PAGEOUT:
       return is_mapped(address, end - address) ? SysResult<void>() : fail(ENOMEM);
+    case kPopulateRead:
+    case kPopulateWrite:
+      // Pages come when they are touched, as they do with MAP_POPULATE.
+      TRY(check_accessible(address, end, advice == kPopulateRead ? PROT_READ : PROT_WRITE));
+      return is_mapped(address, end - address) ? SysResult<void>() : fail(ENOMEM);
     default:
       return fail(EINVAL);
   }
@@ -428,7 +448,7 @@ SysResult<void> MemoryManager::advise(uint64_t address, uint64_t size, int advic
     if (flag != nullptr) {
       if (advice == MADV_WIPEONFORK && (entry.file != nullptr || entry.shared)) return fail(EINVAL);
       entry.*flag = value;
-    } else if (entry.locked) {
+    } else if (entry.locked || (advice == MADV_FREE && (entry.shared || entry.file != nullptr))) {
       return fail(EINVAL);
     } else if (!entry.shared) {
       // The next access sees zeroes, or the file.
@@ -464,6 +484,7 @@ SysResult<std::unique_ptr<MemoryManager>> MemoryManager::fork(std::unique_ptr<pl
   child->brk_ = brk_;
   child->layout = layout;
   child->barriers = barriers;
+  child->no_huge_pages = no_huge_pages;
   for (auto& [start, vma] : vmas_) {
     if (vma.dont_fork) continue;
     Vma& copy = child->vmas_.emplace(start, vma).first->second;

@@ -125,8 +125,11 @@ class MemoryManager {
   // The memory file's bytes behind a range, as the kernel sees them, for reads (of the guest) or writes: valid while
   // the kernel lock is held. As much as can be, EFAULT when that is nothing.
   SysResult<std::vector<iovec>> segments(uint64_t address, size_t size, bool write);
+  // The lowest address of what grows downwards at `address`, mprotect(2) PROT_GROWSDOWN. ENOMEM, EINVAL.
+  SysResult<uint64_t> growing_start(uint64_t address);
   // Commands of membarrier(2) that its programs have registered for.
   int barriers = 0;
+  bool no_huge_pages = false;  // prctl(2) PR_SET_THP_DISABLE, which is told and nothing else
 
   // Where a futex's word is: private ones by address space and address, shared ones by what backs them.
   struct FutexKey {
@@ -170,6 +173,8 @@ class MemoryManager {
   using Vmas = std::map<uint64_t, Vma>;
   using Pmas = std::map<uint64_t, Pma>;
 
+  // May everything that is mapped in the range be accessed so? EINVAL, madvise(2) MADV_POPULATE_READ.
+  SysResult<void> check_accessible(uint64_t start, uint64_t end, int protection) const;
   Vmas::iterator vma_at(uint64_t address);
   Vmas::const_iterator vma_at(uint64_t address) const;
   Pmas::iterator pma_at(uint64_t address);

@@ -247,9 +247,12 @@ SysResult<std::vector<iovec>> MemoryManager::segments(uint64_t address, size_t s
 }
 
 SysResult<MemoryManager::FutexKey> MemoryManager::futex_key(uint64_t address, bool is_private) {
+  if (address >= limit_) return std::unexpected(Errno{EFAULT});
+  // Nobody looks whether there is something at a private one.
+  if (is_private) return FutexKey{id_, address};
   auto vma = vma_at(address);
   if (vma == vmas_.end()) return std::unexpected(Errno{EFAULT});
-  if (is_private || !vma->second.shared) return FutexKey{id_, address};
+  if (!vma->second.shared) return FutexKey{id_, address};
   auto pma = TRY(prepare(address, Access::kRead));
   // An fd is no id of an address space: those count up from 1, these down.
   return FutexKey{~static_cast<uint64_t>(pma->second.fd), pma->second.offset + (address - pma->first)};

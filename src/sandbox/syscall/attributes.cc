@@ -148,6 +148,12 @@ SysResult<void> check_xattr(Task& task, const Path& path, const std::string& nam
   return fail(EOPNOTSUPP);
 }
 
+SysResult<std::string> xattr_name(Task& task, uint64_t address) {
+  SysResult<std::string> name = task.memory().read_string(address, kMostName + 1);
+  if (!name && name.error().value == ENAMETOOLONG) return fail(ERANGE);
+  return name;
+}
+
 Outcome give(Task& task, std::string_view value, uint64_t address, uint64_t size) {
   if (size == 0) return value.size();
   if (size < value.size()) return fail(ERANGE);
@@ -157,14 +163,14 @@ Outcome give(Task& task, std::string_view value, uint64_t address, uint64_t size
 
 Outcome get_xattr(Task& task, SysResult<Path> path, const Arguments& a) {
   if (!path) return std::unexpected(path.error());
-  const std::string name = TRY(task.memory().read_string(a[1], kMostName + 1));
+  const std::string name = TRY(xattr_name(task, a[1]));
   TRY(check_xattr(task, *path, name, false));
   return give(task, TRY(path->inode().get_xattr(name)), a[2], a[3]);
 }
 Outcome set_xattr(Task& task, SysResult<Path> path, const Arguments& a) {
   if (!path) return std::unexpected(path.error());
   if (a.integer(4) & ~(XATTR_CREATE | XATTR_REPLACE)) return fail(EINVAL);
-  const std::string name = TRY(task.memory().read_string(a[1], kMostName + 1));
+  const std::string name = TRY(xattr_name(task, a[1]));
   if (a[3] > kMostValue) return fail(E2BIG);
   TRY(check_xattr(task, *path, name, true));
   std::string value(a[3], '\0');
@@ -184,7 +190,7 @@ Outcome list_xattrs(Task& task, SysResult<Path> path, const Arguments& a) {
 }
 Outcome remove_xattr(Task& task, SysResult<Path> path, const Arguments& a) {
   if (!path) return std::unexpected(path.error());
-  const std::string name = TRY(task.memory().read_string(a[1], kMostName + 1));
+  const std::string name = TRY(xattr_name(task, a[1]));
   TRY(check_xattr(task, *path, name, true));
   TRY(path->inode().remove_xattr(name));
   vfs::tell(*path, IN_ATTRIB);
@@ -245,6 +251,9 @@ Outcome sys_futimesat(Task& task, const Arguments& a) {
 Outcome sys_utimensat(Task& task, const Arguments& a) {
   if (a.integer(3) & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) return fail(EINVAL);
   auto [atime, mtime] = TRY(two_times(task, a[2]));
+  // Then nobody looks whether it is there.
+  if (atime.tv_nsec == UTIME_OMIT && mtime.tv_nsec == UTIME_OMIT) return 0;
+  if (a[1] == 0 && a.fd(0) == AT_FDCWD) return fail(EFAULT);
   SysResult<Path> path = a[1] == 0 ? path_of(task, a.fd(0)) : locate(task, a.fd(0), a[1], a.integer(3));
   return change_times(task, std::move(path), atime, mtime);
 }

@@ -89,6 +89,7 @@ SysResult<void> check_open(Task& task, const Path& path, int flags, bool created
   if ((S_ISCHR(attributes.st_mode) || S_ISBLK(attributes.st_mode)) && (path.mount->flags & MS_NODEV)) {
     return fail(EACCES);
   }
+  if (writes && !path.inode().execution.expired()) return fail(ETXTBSY);
   if (created) return {};
   int wanted = access == O_WRONLY ? 0 : vfs::kMayRead;
   if (writes) wanted |= vfs::kMayWrite;
@@ -151,6 +152,8 @@ Outcome open_path(Task& task, int fd, uint64_t address, int flags, uint32_t mode
   flags &= kKnownOpenFlags;
   bool created = false;
   Path found;
+  if ((flags & O_TMPFILE) != O_TMPFILE && (flags & O_CREAT) && (flags & O_DIRECTORY) && !(flags & O_PATH))
+    return fail(EINVAL);
   if ((flags & O_TMPFILE) == O_TMPFILE) {
     if ((flags & O_ACCMODE) == O_RDONLY) return fail(EINVAL);
     found = TRY(temporary(task, fd, path, mode));
@@ -321,6 +324,7 @@ Outcome symlink_at(Task& task, uint64_t target_address, int fd, uint64_t address
   const std::string target = TRY(path_from(task, target_address));
   if (target.empty()) return fail(ENOENT);
   vfs::Parent parent = TRY(parent_for_new(task, fd, address));
+  if (parent.wants_directory) return fail(ENOENT);
   vfs::NewFile file = TRY(vfs::new_file_in(task, parent.directory, parent.name, S_IFLNK | 0777));
   vfs::InodePtr inode = TRY(parent.directory.inode().symlink(file, target));
   vfs::add_child(parent.directory.dentry, parent.name, std::move(inode));
@@ -330,7 +334,9 @@ Outcome symlink_at(Task& task, uint64_t target_address, int fd, uint64_t address
 
 Outcome read_link_at(Task& task, int fd, uint64_t address, uint64_t buffer, int size) {
   if (size <= 0) return fail(EINVAL);
+  const std::string name = TRY(path_from(task, address));
   Path path = TRY(locate(task, fd, address, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH));
+  if (name.empty() && !path.inode().has_type(S_IFLNK)) return fail(ENOENT);
   const std::string text = TRY(path.inode().read_link(task));
   const size_t length = std::min<size_t>(text.size(), static_cast<size_t>(size));
   TRY(task.memory().copy_out(buffer, text.data(), length));
@@ -597,6 +603,11 @@ Outcome sys_truncate(Task& task, const Arguments& a) {
   if (path.inode().has_type(S_IFDIR)) return fail(EISDIR);
   if (!path.inode().has_type(S_IFREG)) return fail(EINVAL);
   TRY(vfs::check_access(task.creds, path, vfs::kMayWrite));
+  if (!path.inode().execution.expired()) return fail(ETXTBSY);
+  if (a[1] > task.file_size_limit()) {
+    task.send_signal_to_self(SIGXFSZ);
+    return fail(EFBIG);
+  }
   vfs::AttributeChange change;
   change.size = a[1];
   TRY(path.inode().set_attributes(change));

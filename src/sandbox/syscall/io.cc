@@ -1,4 +1,5 @@
 #include <linux/close_range.h>
+#include <linux/fs.h>
 #include <sys/ioctl.h>
 
 #include <cerrno>
@@ -45,11 +46,13 @@ void close_file(Task& task, const vfs::FilePtr& file) {
 
 Outcome sys_read(Task& task, const Arguments& a) {
   vfs::FilePtr file = TRY(readable(task, a.fd(0)));
-  return UserIo(a[1], a[2]).read(task, *file);
+  UserIo io = TRY(UserIo::from_buffer(task, a[1], a[2]));
+  return io.read(task, *file);
 }
 Outcome sys_write(Task& task, const Arguments& a) {
   vfs::FilePtr file = TRY(writable(task, a.fd(0)));
-  return UserIo(a[1], a[2]).write(task, *file);
+  UserIo io = TRY(UserIo::from_buffer(task, a[1], a[2]));
+  return io.write(task, *file);
 }
 Outcome sys_readv(Task& task, const Arguments& a) {
   vfs::FilePtr file = TRY(readable(task, a.fd(0)));
@@ -64,12 +67,14 @@ Outcome sys_writev(Task& task, const Arguments& a) {
 Outcome sys_pread64(Task& task, const Arguments& a) {
   vfs::FilePtr file = TRY(readable(task, a.fd(0)));
   uint64_t offset = TRY(place(a.offset(3)));
-  return UserIo(a[1], a[2]).read(task, *file, offset);
+  UserIo io = TRY(UserIo::from_buffer(task, a[1], a[2]));
+  return io.read(task, *file, offset);
 }
 Outcome sys_pwrite64(Task& task, const Arguments& a) {
   vfs::FilePtr file = TRY(writable(task, a.fd(0)));
   uint64_t offset = TRY(place(a.offset(3)));
-  return UserIo(a[1], a[2]).write(task, *file, offset);
+  UserIo io = TRY(UserIo::from_buffer(task, a[1], a[2]));
+  return io.write(task, *file, offset);
 }
 Outcome sys_preadv(Task& task, const Arguments& a) {
   vfs::FilePtr file = TRY(readable(task, a.fd(0)));
@@ -160,6 +165,7 @@ Outcome sys_fcntl(Task& task, const Arguments& a) {
       file->flags = (file->flags & ~kChangeable) | (a.integer(2) & kChangeable);
       return 0;
     case F_SETOWN:
+      if (a.integer(2) > 0 && task.kernel.group(a.integer(2)) == nullptr) return fail(ESRCH);
       file->owner = a.integer(2);
       return 0;
     case F_SETSIG:
@@ -170,6 +176,8 @@ Outcome sys_fcntl(Task& task, const Arguments& a) {
       return static_cast<uint64_t>(file->owner_signal);
     case F_GETOWN:
       return static_cast<uint64_t>(file->owner);
+    case F_GETLEASE:
+      return F_UNLCK;  // nobody has one
     case F_GETLK:
     case F_SETLK:
     case F_SETLKW:
@@ -228,6 +236,25 @@ Outcome sys_ioctl(Task& task, const Arguments& a) {
       file->flags = on ? file->flags | O_NONBLOCK : file->flags & ~O_NONBLOCK;
       return 0;
     }
+    case FIGETBSZ: {
+      const vfs::Attributes now = TRY(file->attributes());
+      TRY(task.memory().write(a[2], static_cast<int>(now.st_blksize)));
+      return 0;
+    }
+    case FIOQSIZE: {
+      const vfs::Attributes now = TRY(file->attributes());
+      if (!S_ISREG(now.st_mode) && !S_ISDIR(now.st_mode) && !S_ISLNK(now.st_mode)) return fail(ENOTTY);
+      TRY(task.memory().write<int64_t>(a[2], now.st_blocks * 512));
+      return 0;
+    }
+    case FIONREAD:
+      if (file->path.inode().has_type(S_IFREG)) {
+        const vfs::Attributes now = TRY(file->attributes());
+        const off_t size = now.st_size;
+        TRY(task.memory().write(a[2], static_cast<int>(size - static_cast<off_t>(file->position()))));
+        return 0;
+      }
+      [[fallthrough]];
     default: {
       Outcome done = file->ioctl(task, a.word(1), a[2]);
       const bool unknown = !done && done.error().value == ENOTTY;
@@ -254,6 +281,15 @@ Outcome sys_syncfs(Task& task, const Arguments& a) {
   return 0;
 }
 Outcome sys_sync_file_range(Task& task, const Arguments& a) {
+  constexpr int kKnown = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  vfs::FilePtr file = TRY(task.files->get_for_io(a.fd(0)));
+  int64_t end;
+  if (a.integer(3) & ~kKnown) return fail(EINVAL);
+  if (a.offset(1) < 0 || __builtin_add_overflow(a.offset(1), a.offset(2), &end) || end < a.offset(1)) {
+    return fail(EINVAL);
+  }
+  vfs::Inode& inode = file->path.inode();
+  if (!inode.has_type(S_IFREG) && !inode.has_type(S_IFDIR) && !inode.has_type(S_IFLNK)) return fail(ESPIPE);
   return sys_fsync(task, a);
 }
 
@@ -338,6 +374,7 @@ Outcome sys_sendfile(Task& task, const Arguments& a) {
 Outcome sys_fadvise64(Task& task, const Arguments& a) {
   vfs::FilePtr file = TRY(task.files->get_for_io(a.fd(0)));
   if (file->path.inode().has_type(S_IFIFO)) return fail(ESPIPE);
+  if (a.offset(2) < 0) return fail(EINVAL);
   constexpr int kLast = 5;  // POSIX_FADV_NOREUSE
   return a.integer(3) < 0 || a.integer(3) > kLast ? Outcome(fail(EINVAL)) : Outcome(0);
 }

@@ -28,9 +28,15 @@ Outcome sys_mmap(Task& task, const Arguments& a) {
   request.offset = a[5];
   if (a[5] % mm::kPageSize != 0) return fail(EINVAL);
   if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE) return fail(EINVAL);
+  // Only this type says that it wants to hear of flags that nobody knows.
+  constexpr int kKnown = MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_32BIT | MAP_GROWSDOWN | MAP_DENYWRITE |
+                         MAP_EXECUTABLE | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |
+                         MAP_HUGETLB | MAP_FIXED_NOREPLACE | (0x3f << 26 /* MAP_HUGE_SHIFT */);
+  if (type == MAP_SHARED_VALIDATE && (flags & ~kKnown)) return fail(EOPNOTSUPP);
   if (flags & MAP_HUGETLB) return fail(ENOMEM);  // there are none
   request.shared = type != MAP_PRIVATE;
   if (!(flags & MAP_ANONYMOUS)) {
+    if (a[5] + mm::page_up(a[1]) < a[5] || a[5] + mm::page_up(a[1]) > INT64_MAX) return fail(EOVERFLOW);
     vfs::FilePtr file = TRY(task.files->get_for_io(a.fd(4)));
     if (!file->may_read()) return fail(EACCES);
     const bool may_write = file->may_write();
@@ -59,6 +65,14 @@ Outcome sys_munmap(Task& task, const Arguments& a) {
 Outcome sys_mprotect(Task& task, const Arguments& a) {
   const int protection = a.integer(2);
   if (protection & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN | PROT_GROWSUP)) return fail(EINVAL);
+  if ((protection & PROT_GROWSDOWN) && (protection & PROT_GROWSUP)) return fail(EINVAL);
+  // Nothing grows upwards here; what grows downwards changes from its lowest page on.
+  if ((protection & PROT_GROWSUP) && a[1] != 0) return fail(EINVAL);
+  if ((protection & PROT_GROWSDOWN) && a[1] != 0) {
+    const uint64_t start = TRY(task.memory().growing_start(a[0]));
+    TRY(task.memory().protect(start, a[0] + a[1] - start, protection & (PROT_READ | PROT_WRITE | PROT_EXEC)));
+    return 0;
+  }
   TRY(task.memory().protect(a[0], a[1], protection & (PROT_READ | PROT_WRITE | PROT_EXEC)));
   return 0;
 }
@@ -108,7 +122,8 @@ Outcome sys_munlock(Task& task, const Arguments& a) {
 }
 Outcome sys_mlockall(Task&, const Arguments& a) {
   constexpr int kKnown = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT;
-  return a.integer(0) == 0 || (a.integer(0) & ~kKnown) ? Outcome(fail(EINVAL)) : Outcome(0);
+  return a.integer(0) == 0 || (a.integer(0) & ~kKnown) || a.integer(0) == MCL_ONFAULT ? Outcome(fail(EINVAL))
+                                                                                      : Outcome(0);
 }
 Outcome sys_munlockall(Task&, const Arguments&) {
   return 0;

@@ -82,6 +82,7 @@ Outcome clone_with_pidfd(Task& task, task::CloneRequest request) {
 Outcome execute(Task& task, SysResult<vfs::Path> path, const std::string& name, uint64_t arguments,
                 uint64_t environment) {
   if (!path) return std::unexpected(path.error());
+  if (path->inode().has_type(S_IFLNK)) return fail(ELOOP);  // that was not to be followed
   loader::Program program;
   program.executable = *path;
   program.path = name;
@@ -457,6 +458,22 @@ Outcome sys_prctl(Task& task, const Arguments& a) {
     }
     case PR_GET_TIMING:
       return 0;
+    case PR_GET_SECUREBITS:
+      return 0;
+    case PR_SET_SECUREBITS:
+      return task.creds.has(CAP_SETPCAP) && a[1] == 0 ? Outcome(0) : Outcome(fail(EPERM));
+    case PR_GET_TSC:
+      TRY(task.memory().write(a[1], PR_TSC_ENABLE));
+      return 0;
+    case PR_SET_TSC:
+      return a[1] == PR_TSC_ENABLE ? Outcome(0) : Outcome(fail(EINVAL));
+    case PR_SET_THP_DISABLE:
+      if (a[2] != 0 || a[3] != 0 || a[4] != 0) return fail(EINVAL);
+      task.memory().no_huge_pages = a[1] != 0;
+      return 0;
+    case PR_GET_THP_DISABLE:
+      if (a[1] != 0 || a[2] != 0 || a[3] != 0 || a[4] != 0) return fail(EINVAL);
+      return task.memory().no_huge_pages;
     case PR_SET_TIMERSLACK:
     case PR_GET_TIMERSLACK: {
       constexpr uint64_t kDefault = 50000;
@@ -475,6 +492,10 @@ Outcome sys_arch_prctl(Task& task, const Arguments& a) {
       if (a[1] >= task.memory().limit()) return fail(EPERM);
       (a.integer(0) == ARCH_SET_FS ? registers.fs_base : registers.gs_base) = a[1];
       return 0;
+    case ARCH_GET_CPUID:
+      return 1;
+    case ARCH_SET_CPUID:
+      return a[1] != 0 ? Outcome(0) : Outcome(fail(ENODEV));
     case ARCH_GET_FS:
       TRY(task.memory().write<uint64_t>(a[1], registers.fs_base));
       return 0;

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 
@@ -20,6 +21,25 @@ SysResult<Task*> target_of(Task& task, int tid) {
   Task* target = tid == 0 ? &task : task.kernel.task(tid);
   if (target == nullptr) return fail(ESRCH);
   return target;
+}
+
+constexpr int kResetOnFork = 0x40000000;  // SCHED_RESET_ON_FORK
+
+// What has a priority of its own is for nobody: EPERM, as without CAP_SYS_NICE.
+SysResult<void> check_policy(int policy, int priority) {
+  switch (policy) {
+    case SCHED_OTHER:
+    case SCHED_BATCH:
+    case SCHED_IDLE:
+      return priority == 0 ? SysResult<void>() : fail(EINVAL);
+    case SCHED_FIFO:
+    case SCHED_RR:
+      return priority >= 1 && priority <= 99 ? fail(EPERM) : fail(EINVAL);
+    case SCHED_DEADLINE:
+      return fail(EPERM);
+    default:
+      return fail(EINVAL);
+  }
 }
 
 // Until each of those others that runs guest code has stopped once: whatever stops a thread is a barrier to it.
@@ -67,15 +87,16 @@ Outcome sys_sched_setaffinity(Task& task, const Arguments& a) {
   return mask == 0 ? Outcome(fail(EINVAL)) : Outcome(0);
 }
 Outcome sys_sched_getscheduler(Task& task, const Arguments& a) {
-  TRY(target_of(task, a.integer(0)));
-  return SCHED_OTHER;
+  return static_cast<uint64_t>(TRY(target_of(task, a.integer(0)))->policy);
 }
 Outcome sys_sched_setscheduler(Task& task, const Arguments& a) {
-  TRY(target_of(task, a.integer(0)));
+  if (a.integer(1) < 0) return fail(EINVAL);
   const int priority = TRY(task.memory().read<int>(a[2]));
-  const int policy = a.integer(1);
-  if (policy != SCHED_OTHER && policy != SCHED_BATCH && policy != SCHED_IDLE) return fail(EPERM);
-  return priority == 0 ? Outcome(0) : Outcome(fail(EINVAL));
+  Task* target = TRY(target_of(task, a.integer(0)));
+  const int policy = a.integer(1) & ~kResetOnFork;
+  TRY(check_policy(policy, priority));
+  target->policy = policy;
+  return 0;
 }
 Outcome sys_sched_getparam(Task& task, const Arguments& a) {
   TRY(target_of(task, a.integer(0)));
@@ -95,20 +116,45 @@ Outcome sys_sched_get_priority_min(Task&, const Arguments& a) {
   const int result = ::sched_get_priority_min(a.integer(0));
   return result < 0 ? Outcome(fail(EINVAL)) : Outcome(static_cast<uint64_t>(result));
 }
+// getpriority(2): a thread, a process group or a user's.
+static std::vector<Task*> priority_targets(Task& task, int which, int who) {
+  std::vector<Task*> found;
+  for (const auto& [id, other] : task.kernel.tasks) {
+    const bool matches = which == PRIO_PROCESS ? id == (who != 0 ? who : task.id)
+                         : which == PRIO_PGRP
+                             ? other->group->process_group == (who != 0 ? who : task.group->process_group)
+                             : other->creds.uid == (who != 0 ? static_cast<uint32_t>(who) : task.creds.uid);
+    if (matches) found.push_back(other);
+  }
+  return found;
+}
 // The kernel gives 20 - nice, getpriority(2) "C library/kernel differences".
 Outcome sys_getpriority(Task& task, const Arguments& a) {
-  if (a.integer(0) != PRIO_PROCESS) return a.word(0) > PRIO_USER ? Outcome(fail(EINVAL)) : Outcome(20);
-  Task* target = TRY(target_of(task, a.integer(1)));
-  return static_cast<uint64_t>(20 - target->nice);
+  if (a.word(0) > PRIO_USER) return fail(EINVAL);
+  const std::vector<Task*> targets = priority_targets(task, a.integer(0), a.integer(1));
+  if (targets.empty()) return fail(ESRCH);
+  const Task* first = *std::ranges::min_element(targets, {}, [](const Task* one) { return one->nice; });
+  return static_cast<uint64_t>(20 - first->nice);
 }
 Outcome sys_setpriority(Task& task, const Arguments& a) {
   if (a.word(0) > PRIO_USER) return fail(EINVAL);
   const int nice = std::clamp(a.integer(2), -20, 19);
-  Task* target = a.integer(0) == PRIO_PROCESS ? TRY(target_of(task, a.integer(1))) : &task;
+  const std::vector<Task*> targets = priority_targets(task, a.integer(0), a.integer(1));
+  if (targets.empty()) return fail(ESRCH);
   constexpr int kSysNice = 23;  // CAP_SYS_NICE
-  if (nice < target->nice && !task.creds.has(kSysNice)) return fail(EACCES);
-  target->nice = nice;
-  return 0;
+  const bool may_all = task.creds.has(kSysNice);
+  int error = 0;
+  for (Task* target : targets) {
+    const bool own = task.creds.euid == target->creds.uid || task.creds.euid == target->creds.euid;
+    if (!own && !may_all) {
+      error = EPERM;
+    } else if (nice < target->nice && !may_all) {
+      error = EACCES;
+    } else {
+      target->nice = nice;
+    }
+  }
+  return error != 0 ? Outcome(fail(error)) : Outcome(0);
 }
 // struct sched_attr of sched_setattr(2), as it was first; later fields are zero.
 struct SchedulingAttributes {
@@ -122,8 +168,9 @@ Outcome sys_sched_getattr(Task& task, const Arguments& a) {
   if (a.integer(0) < 0 || a[1] == 0 || a[3] != 0) return fail(EINVAL);
   if (a.word(2) < sizeof(SchedulingAttributes) || a.word(2) > mm::kPageSize) return fail(EINVAL);
   SchedulingAttributes attributes;
-  attributes.nice = TRY(target_of(task, a.integer(0)))
-  ->nice;
+  const Task* target = TRY(target_of(task, a.integer(0)));
+  attributes.nice = target->nice;
+  attributes.policy = static_cast<uint32_t>(target->policy);
   TRY(task.memory().write(a[1], attributes));
   return 0;
 }
@@ -135,13 +182,12 @@ Outcome sys_sched_setattr(Task& task, const Arguments& a) {
   if (wanted.size < sizeof wanted || wanted.size > mm::kPageSize) return fail(E2BIG);
   wanted = TRY(task.memory().read<SchedulingAttributes>(a[1]));
   Task* target = TRY(target_of(task, a.integer(0)));
-  if (wanted.policy > SCHED_DEADLINE || wanted.policy == 4) return fail(EINVAL);
-  if (wanted.policy != SCHED_OTHER && wanted.policy != SCHED_BATCH && wanted.policy != SCHED_IDLE) return fail(EPERM);
-  if (wanted.priority != 0) return fail(EINVAL);
+  TRY(check_policy(static_cast<int>(wanted.policy), static_cast<int>(wanted.priority)));
   constexpr int kSysNice = 23;  // CAP_SYS_NICE
   const int nice = std::clamp(wanted.nice, -20, 19);
   if (nice < target->nice && !task.creds.has(kSysNice)) return fail(EPERM);
   target->nice = nice;
+  target->policy = static_cast<int>(wanted.policy);
   return 0;
 }
 // Of the policies that there are, none takes turns.

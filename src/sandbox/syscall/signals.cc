@@ -198,7 +198,7 @@ Outcome sys_sigaltstack(Task& task, const Arguments& a) {
 
 Outcome sys_restart_syscall(Task& task, const Arguments&) {
   if (!task.restart) return fail(EINTR);
-  auto restart = task.restart;
+  auto restart = std::exchange(task.restart, nullptr);
   return restart(task);
 }
 

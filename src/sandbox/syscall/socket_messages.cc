@@ -207,14 +207,16 @@ Outcome sys_sendto(Task& task, const Arguments& a) {
     to = TRY(address_from(task, a[4], a.integer(5)));
     message.to = &to;
   }
-  return UserIo(a[1], a[2]).send(task, *socket, message);
+  UserIo io = TRY(UserIo::from_buffer(task, a[1], std::min(a[2], kMostIo)));
+  return io.send(task, *socket, message);
 }
 
 Outcome sys_recvfrom(Task& task, const Arguments& a) {
   SocketPtr socket = TRY(socket_at(task, a.fd(0)));
   Incoming message;
   message.flags = a.integer(3);
-  const uint64_t done = TRY(UserIo(a[1], a[2]).receive(task, *socket, message));
+  UserIo io = TRY(UserIo::from_buffer(task, a[1], std::min(a[2], kMostIo)));
+  const uint64_t done = TRY(io.receive(task, *socket, message));
   if (a[4] != 0) TRY(write_address(task, message.from, a[4], a[5]));
   return received(*socket, message, done);
 }

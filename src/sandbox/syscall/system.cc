@@ -58,6 +58,7 @@ Outcome sys_sysinfo(Task& task, const Arguments& a) {
 
 Outcome sys_getrandom(Task& task, const Arguments& a) {
   if (a.word(2) & ~(GRND_NONBLOCK | GRND_RANDOM | 4u /* GRND_INSECURE */)) return fail(EINVAL);
+  if ((a.word(2) & GRND_RANDOM) && (a.word(2) & 4u)) return fail(EINVAL);
   constexpr uint64_t kMost = 33554431;
   const uint64_t size = std::min(a[1], kMost);
   char buffer[256];

@@ -93,6 +93,8 @@ Outcome sys_nanosleep(Task& task, const Arguments& a) {
 }
 Outcome sys_clock_nanosleep(Task& task, const Arguments& a) {
   const int clock = a.integer(0);
+  if (clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE)
+    return fail(EOPNOTSUPP);
   const std::optional<task::CpuClock> cpu = task::cpu_clock(task, clock);
   if (clock == CLOCK_THREAD_CPUTIME_ID || (cpu && cpu->is_of_thread && cpu->id == task.id)) return fail(EINVAL);
   const Nanoseconds now = TRY(read_clock(task, clock));

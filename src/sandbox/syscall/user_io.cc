@@ -8,7 +8,6 @@
 namespace cella::sandbox::syscall {
 namespace {
 
-constexpr uint64_t kMost = 0x7ffff000;  // MAX_RW_COUNT
 constexpr size_t kBounce = 64 * 1024;
 constexpr uint64_t kMostMessage = 1 << 20;
 
@@ -18,8 +17,14 @@ uint32_t wanted_events(bool reading) {
 
 }  // namespace
 
-UserIo::UserIo(uint64_t address, uint64_t size)
-    : pieces_{{address, std::min(size, kMost)}}, size_(std::min(size, kMost)) {}
+SysResult<UserIo> UserIo::from_buffer(task::Task& task, uint64_t address, uint64_t size) {
+  const uint64_t limit = task.memory().limit();
+  if (size > limit || address > limit - size) return std::unexpected(Errno{EFAULT});
+  UserIo io;
+  io.size_ = std::min(size, kMostIo);
+  io.pieces_ = {{address, io.size_}};
+  return io;
+}
 
 SysResult<UserIo> UserIo::from_vector(task::Task& task, uint64_t address, uint64_t count) {
   if (count > IOV_MAX) return std::unexpected(Errno{EINVAL});
@@ -28,7 +33,7 @@ SysResult<UserIo> UserIo::from_vector(task::Task& task, uint64_t address, uint64
   UserIo io;
   for (const iovec& vector : vectors) {
     if (static_cast<int64_t>(vector.iov_len) < 0) return std::unexpected(Errno{EINVAL});
-    const uint64_t size = std::min<uint64_t>(vector.iov_len, kMost - io.size_);
+    const uint64_t size = std::min<uint64_t>(vector.iov_len, kMostIo - io.size_);
     if (size == 0) continue;
     io.pieces_.push_back({reinterpret_cast<uint64_t>(vector.iov_base), size});
     io.size_ += size;
@@ -190,13 +195,21 @@ Outcome UserIo::receive(task::Task& task, net::Socket& socket, net::Incoming& me
   }
 }
 
+SysResult<void> UserIo::check(const vfs::File& file, std::optional<uint64_t> offset) const {
+  const uint64_t start = offset.value_or(file.position());
+  if (start > INT64_MAX - size_) return std::unexpected(Errno{EINVAL});
+  return {};
+}
+
 Outcome UserIo::read(task::Task& task, vfs::File& file, std::optional<uint64_t> offset) {
+  TRY(check(file, offset));
   Outcome done = move_in(task, file, offset);
   if (done && *done > 0) vfs::tell(file.path, IN_ACCESS);
   return done;
 }
 
 Outcome UserIo::write(task::Task& task, vfs::File& file, std::optional<uint64_t> offset) {
+  TRY(check(file, offset));
   Outcome done = move_out(task, file, offset);
   if (done && *done > 0) vfs::tell(file.path, IN_MODIFY);
   return done;

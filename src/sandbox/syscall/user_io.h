@@ -8,11 +8,14 @@
 
 namespace cella::sandbox::syscall {
 
+inline constexpr uint64_t kMostIo = 0x7ffff000;  // MAX_RW_COUNT: bytes that one call moves at most
+
 class UserIo {
  public:
   // The buffers of readv(2): EINVAL, EFAULT.
   static SysResult<UserIo> from_vector(task::Task& task, uint64_t address, uint64_t count);
-  UserIo(uint64_t address, uint64_t size);
+  // One buffer: EFAULT for addresses that no program can have.
+  static SysResult<UserIo> from_buffer(task::Task& task, uint64_t address, uint64_t size);
 
   uint64_t size() const { return size_; }
   // Reads into them, or writes from them; sleeps where the file would. `offset`: at a place instead.
@@ -24,6 +27,8 @@ class UserIo {
 
  private:
   UserIo() = default;
+  // EINVAL: it would end beyond what a file can be.
+  SysResult<void> check(const vfs::File& file, std::optional<uint64_t> offset) const;
   Outcome move_in(task::Task& task, vfs::File& file, std::optional<uint64_t> offset);
   Outcome move_out(task::Task& task, vfs::File& file, std::optional<uint64_t> offset);
   template <typename Move>

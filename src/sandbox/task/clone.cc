@@ -60,8 +60,10 @@ SysResult<int> clone_task(Task& parent, const CloneRequest& request) {
   child->creds = parent.creds;
   child->seccomp = parent.seccomp;
   child->executable = parent.executable;
+  child->execution = parent.execution;
   child->blocked = parent.blocked;
   child->nice = parent.nice;
+  child->policy = parent.policy;
   child->io_priority = parent.io_priority;
   child->personality = parent.personality;
   child->dumpable = parent.dumpable;

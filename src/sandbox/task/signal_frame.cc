@@ -124,6 +124,7 @@ SysResult<void> Task::pop_frame() {
   platform::Registers& r = registers();
   Frame frame = TRY(memory_manager->read<Frame>(r.rsp - 8));
   blocked = frame.mask & ~kUnblockable;
+  restart = nullptr;  // of whatever was interrupted before
   const SignalContext& c = frame.context;
   const uint64_t flags = (r.eflags & ~kUserFlags) | (c.eflags & kUserFlags);
   r.r8 = c.r8, r.r9 = c.r9, r.r10 = c.r10, r.r11 = c.r11, r.r12 = c.r12, r.r13 = c.r13, r.r14 = c.r14, r.r15 = c.r15;

@@ -195,6 +195,7 @@ SysResult<void> Task::become(Image image) {
   TRY(context_->attach());
   memory_manager = std::move(image.memory);
   executable = image.executable;
+  execution = std::move(image.execution);
   name = group->name = image.name;
   platform::Registers registers = {};
   registers.rip = image.entry;

@@ -38,8 +38,9 @@ struct Image {
   std::unique_ptr<mm::MemoryManager> memory;
   uint64_t entry = 0;
   uint64_t stack = 0;
-  std::string name;      // "comm", at most 15 bytes
-  vfs::Path executable;  // /proc/PID/exe
+  std::string name;                 // "comm", at most 15 bytes
+  vfs::Path executable;             // /proc/PID/exe
+  std::shared_ptr<void> execution;  // of its inode
 };
 
 class Task final : public vfs::Caller {
@@ -54,6 +55,7 @@ class Task final : public vfs::Caller {
   std::string name;
   vfs::Credentials creds;
   vfs::Path executable;
+  std::shared_ptr<void> execution;  // of its inode
 
   // --- what it has; shared with others as clone(2) says
   std::shared_ptr<mm::MemoryManager> memory_manager;
@@ -87,6 +89,7 @@ class Task final : public vfs::Caller {
   int parent_death_signal = 0;
   bool dumpable = true;
   int nice = 0;
+  int policy = 0;       // SCHED_OTHER or another one without priorities
   int io_priority = 0;  // ioprio_get(2)
   uint32_t personality = 0;
   // restart_syscall(2): how to go on with a call that ended with kRestartBlock.

@@ -21,6 +21,7 @@ std::unexpected<Errno> fail(int error) {
 File::~File() {
   if (path && path.inode().locks != nullptr) path.inode().locks->release(this);
   if (!announced_) return;
+  if (may_write()) --path.inode().writers;
   tell(path, may_write() ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
   if (--path.inode().open_files == 0 && path.dentry->unlinked) tell_unlinked(path.inode());
 }
@@ -28,6 +29,7 @@ File::~File() {
 void File::announce() {
   announced_ = true;
   ++path.inode().open_files;
+  if (may_write()) ++path.inode().writers;
   tell(path, IN_OPEN);
 }
 
@@ -67,7 +69,7 @@ SysResult<uint64_t> SeekableFile::seek(Caller&, int64_t offset, int whence) {
       return fail(EINVAL);
   }
   int64_t target;
-  if (__builtin_add_overflow(base, offset, &target)) return fail(EOVERFLOW);
+  if (__builtin_add_overflow(base, offset, &target)) return fail(EINVAL);
   if (target < 0) return fail(EINVAL);
   position_ = static_cast<uint64_t>(target);
   return position_;

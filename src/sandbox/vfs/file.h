@@ -128,6 +128,8 @@ class DirectoryFile : public File {
  public:
   using File::File;
   SysResult<size_t> read(Caller&, IoVector&) override { return std::unexpected(Errno{EISDIR}); }
+  SysResult<size_t> read_at(Caller&, IoVector&, uint64_t) override { return std::unexpected(Errno{EISDIR}); }
+  SysResult<void> sync() override { return {}; }
   SysResult<uint64_t> seek(Caller& caller, int64_t offset, int whence) override;
   uint64_t position() const override { return position_; }
   // getdents64(2) goes on from here.

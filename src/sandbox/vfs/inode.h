@@ -110,6 +110,9 @@ class Inode : public std::enable_shared_from_this<Inode> {
   // Those who wait for changes, inotify(7).
   std::vector<Watch*> watches;
   int open_files = 0;  // that have been told of as opened, watch.h
+  // Nobody may execute what somebody writes, or the other way round: ETXTBSY.
+  int writers = 0;                // of open_files
+  std::weak_ptr<void> execution;  // held by every task that executes it
 };
 
 }  // namespace cella::sandbox::vfs
