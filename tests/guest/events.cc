@@ -2,11 +2,14 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
 
+#include <atomic>
 #include <thread>
 
 #include "guest.h"
@@ -591,6 +594,116 @@ TEST_F(Blocked, AlarmIsNotInherited) {
     return 0;
   });
   EXPECT_EQ(alarm(0), 100u);
+}
+
+// --- signals of readiness, fcntl(2) F_SETOWN
+
+siginfo_t told;
+std::atomic<int> told_times;
+void be_told(int, siginfo_t* info, void*) {
+  told = *info;
+  ++told_times;
+}
+
+class Async : public testing::Test {
+ protected:
+  void SetUp() override {
+    told_times = 0;
+    struct sigaction action = {};
+    action.sa_sigaction = be_told;
+    action.sa_flags = SA_SIGINFO | SA_RESTART;
+    sigaction(SIGIO, &action, nullptr);
+    sigaction(SIGRTMIN + 1, &action, nullptr);
+    ASSERT_EQ(pipe2(fds_, O_NONBLOCK), 0);
+  }
+  void TearDown() override {
+    close(fds_[0]);
+    close(fds_[1]);
+    signal(SIGIO, SIG_DFL);
+    signal(SIGRTMIN + 1, SIG_DFL);
+  }
+  void make_async(bool on) {
+    const int flags = fcntl(fds_[0], F_GETFL);
+    ASSERT_EQ(fcntl(fds_[0], F_SETFL, on ? flags | O_ASYNC : flags & ~O_ASYNC), 0);
+  }
+  void write_one() { ASSERT_EQ(write(fds_[1], "x", 1), 1); }
+  int fds_[2] = {-1, -1};
+};
+
+TEST_F(Async, NobodyIsToldUnasked) {
+  make_async(true);
+  write_one();
+  EXPECT_EQ(told_times, 0) << "nobody owns it";
+  make_async(false);
+  ASSERT_EQ(fcntl(fds_[0], F_SETOWN, getpid()), 0);
+  write_one();
+  EXPECT_EQ(told_times, 0) << "no O_ASYNC";
+}
+
+TEST_F(Async, TheOwnerIsTold) {
+  ASSERT_EQ(fcntl(fds_[0], F_SETOWN, getpid()), 0);
+  EXPECT_EQ(fcntl(fds_[0], F_GETOWN), getpid());
+  make_async(true);
+  write_one();
+  EXPECT_EQ(told_times, 1);
+  EXPECT_EQ(told.si_signo, SIGIO);
+  make_async(false);
+  write_one();
+  EXPECT_EQ(told_times, 1);
+}
+
+TEST_F(Async, WithASignalOfOnesOwn) {
+  ASSERT_EQ(fcntl(fds_[0], F_SETOWN, getpid()), 0);
+  ASSERT_EQ(fcntl(fds_[0], F_SETSIG, SIGRTMIN + 1), 0);
+  EXPECT_EQ(fcntl(fds_[0], F_GETSIG), SIGRTMIN + 1);
+  make_async(true);
+  write_one();
+  ASSERT_EQ(told_times, 1);
+  EXPECT_EQ(told.si_signo, SIGRTMIN + 1);
+  EXPECT_EQ(told.si_code, POLL_IN);
+  EXPECT_EQ(told.si_fd, fds_[0]);
+  EXPECT_TRUE(told.si_band & POLLIN);
+}
+
+TEST_F(Async, GroupsAndThreads) {
+  f_owner_ex owner = {F_OWNER_PGRP, getpgrp()};
+  ASSERT_EQ(fcntl(fds_[0], F_SETOWN_EX, &owner), 0);
+  EXPECT_EQ(fcntl(fds_[0], F_GETOWN), -getpgrp());
+  owner = f_owner_ex{F_OWNER_TID, gettid()};
+  ASSERT_EQ(fcntl(fds_[0], F_SETOWN_EX, &owner), 0);
+  make_async(true);
+  write_one();
+  EXPECT_EQ(told_times, 1);
+  owner = f_owner_ex{};
+  ASSERT_EQ(fcntl(fds_[0], F_GETOWN_EX, &owner), 0);
+  EXPECT_EQ(owner.type, F_OWNER_TID);
+  EXPECT_EQ(owner.pid, gettid());
+  owner.type = static_cast<decltype(owner.type)>(9);
+  EXPECT_EQ(fcntl(fds_[0], F_SETOWN_EX, &owner), -1);
+  EXPECT_EQ(errno, EINVAL);
+}
+
+TEST_F(Async, SocketsAndIoctl) {
+  int pair[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+  int on = 1;
+  ASSERT_EQ(fcntl(pair[0], F_SETOWN, getpid()), 0);
+  ASSERT_EQ(ioctl(pair[0], FIOASYNC, &on), 0);
+  EXPECT_TRUE(fcntl(pair[0], F_GETFL) & O_ASYNC);
+  ASSERT_EQ(write(pair[1], "x", 1), 1);
+  EXPECT_GE(told_times, 1);
+  const int so_far = told_times;
+  on = 0;
+  ASSERT_EQ(ioctl(pair[0], FIOASYNC, &on), 0);
+  ASSERT_EQ(write(pair[1], "x", 1), 1);
+  EXPECT_EQ(told_times, so_far);
+  close(pair[0]);
+  close(pair[1]);
+  const int file = open("/proc/self/exe", O_RDONLY);
+  on = 1;
+  EXPECT_EQ(ioctl(file, FIOASYNC, &on), -1);
+  EXPECT_EQ(errno, ENOTTY);
+  close(file);
 }
 
 }  // namespace

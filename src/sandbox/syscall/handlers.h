@@ -31,6 +31,9 @@ SysResult<core::Nanoseconds> read_clock(task::Task& task, int clock);
 bool is_valid(const timespec& t);
 // fcntl(2) F_SETLK and its kind.
 Outcome lock_record(task::Task& task, const vfs::FilePtr& file, int command, uint64_t address);
+// async_io.cc: F_SETOWN and its kin of fcntl(2); and the flag O_ASYNC of `file`, opened as `fd`, has been changed.
+Outcome control_owner(task::Task& task, vfs::File& file, int command, uint64_t argument);
+void follow_async_flag(task::Task& task, vfs::File& file, int fd);
 // A socket's address from user memory: EINVAL, EFAULT. And to it, as accept(2) has it: as much as `*size_address` says
 // there is room for, which then is the address's length.
 SysResult<net::Address> address_from(task::Task& task, uint64_t address, int64_t size);

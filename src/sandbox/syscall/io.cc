@@ -163,19 +163,16 @@ Outcome sys_fcntl(Task& task, const Arguments& a) {
     case F_SETFL:
       if (file->flags & O_PATH) return fail(EBADF);
       file->flags = (file->flags & ~kChangeable) | (a.integer(2) & kChangeable);
+      follow_async_flag(task, *file, a.fd(0));
       return 0;
     case F_SETOWN:
-      if (a.integer(2) > 0 && task.kernel.group(a.integer(2)) == nullptr) return fail(ESRCH);
-      file->owner = a.integer(2);
-      return 0;
-    case F_SETSIG:
-      if (a[2] > task::kSignals) return fail(EINVAL);
-      file->owner_signal = a.integer(2);
-      return 0;
-    case F_GETSIG:
-      return static_cast<uint64_t>(file->owner_signal);
     case F_GETOWN:
-      return static_cast<uint64_t>(file->owner);
+    case F_SETOWN_EX:
+    case F_GETOWN_EX:
+    case F_SETSIG:
+    case F_GETSIG:
+      if (file->flags & O_PATH) return fail(EBADF);
+      return control_owner(task, *file, a.integer(1), a[2]);
     case F_GETLEASE:
       return F_UNLCK;  // nobody has one
     case F_GETLK:
@@ -234,6 +231,13 @@ Outcome sys_ioctl(Task& task, const Arguments& a) {
     case FIONBIO: {
       int on = TRY(task.memory().read<int>(a[2]));
       file->flags = on ? file->flags | O_NONBLOCK : file->flags & ~O_NONBLOCK;
+      return 0;
+    }
+    case FIOASYNC: {
+      const int on = TRY(task.memory().read<int>(a[2]));
+      if (file->queue() == nullptr) return fail(ENOTTY);
+      file->flags = on ? file->flags | O_ASYNC : file->flags & ~O_ASYNC;
+      follow_async_flag(task, *file, a.fd(0));
       return 0;
     }
     case FIGETBSZ: {

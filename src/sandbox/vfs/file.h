@@ -29,9 +29,14 @@ class File : public std::enable_shared_from_this<File> {
 
   Path path;  // where it was opened; a Dentry without parent for pipes, sockets and the like
   int flags;  // O_ACCMODE and status flags, fcntl(2) F_GETFL
-  // Who is told of readiness with O_ASYNC: fcntl(2) F_SETOWN. Negative: a process group.
-  int owner = 0;
-  int owner_signal = 0;
+  // Who is told of readiness with O_ASYNC: fcntl(2) F_SETOWN_EX. 0: nobody; F_SETSIG's signal, 0: SIGIO.
+  struct Owner {
+    int id = 0;
+    enum class Kind { kThread, kProcess, kGroup } kind = Kind::kProcess;
+    uint32_t uid = 0, euid = 0;  // of who has said so
+    int signal = 0;
+  } owner;
+  std::unique_ptr<core::Waiter> notice;  // with O_ASYNC, what tells the owner
 
   // open(2) has made it, and its end is to be told of: watch.h.
   void announce();
