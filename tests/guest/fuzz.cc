@@ -1,14 +1,17 @@
-// Every system call with hostile arguments. What becomes of the callers does not matter; whoever made them must live
-// on, and the kernel must answer.
+// Every system call with hostile arguments, and programs whose files are nonsense. What becomes of the callers does not
+// matter; whoever made them must live on, and the kernel must answer.
 //
 // The numbers come from a fixed seed, so that a failure comes again. The callers are nobody, in namespaces of their own
 // where these can be had, and in an empty directory, so that Linux can be asked the same.
+#include <elf.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 
 #include <array>
+#include <cstddef>
+#include <iterator>
 #include <random>
 
 #include "guest.h"
@@ -132,5 +135,112 @@ TEST_P(Fuzz, KernelSurvives) {
 }
 INSTANTIATE_TEST_SUITE_P(Calls, Fuzz, testing::Range(0L, kEnd, kStep),
                          [](const testing::TestParamInfo<long>& one) { return "From" + std::to_string(one.param); });
+
+// --- programs
+
+// A program of one page that ends with status 42, with the segments that a loader looks at.
+struct Program {
+  Elf64_Ehdr header = {};
+  Elf64_Phdr segments[4] = {};
+  char interpreter[16] = "/no/loader";
+  unsigned char code[16] = {0xb8, 0x3c, 0, 0, 0, 0xbf, 42, 0, 0, 0, 0x0f, 0x05};  // exit(42)
+};
+
+Program make_program() {
+  constexpr uint64_t kAddress = 0x400000;
+  Program program;
+  Elf64_Ehdr& h = program.header;
+  memcpy(h.e_ident, ELFMAG, SELFMAG);
+  h.e_ident[EI_CLASS] = ELFCLASS64;
+  h.e_ident[EI_DATA] = ELFDATA2LSB;
+  h.e_ident[EI_VERSION] = EV_CURRENT;
+  h.e_type = ET_EXEC;
+  h.e_machine = EM_X86_64;
+  h.e_version = EV_CURRENT;
+  h.e_entry = kAddress + offsetof(Program, code);
+  h.e_phoff = offsetof(Program, segments);
+  h.e_ehsize = sizeof h;
+  h.e_phentsize = sizeof(Elf64_Phdr);
+  h.e_phnum = 4;
+  program.segments[0] = {PT_LOAD, PF_R | PF_X, 0, kAddress, kAddress, sizeof program, sizeof program, 4096};
+  program.segments[1] = {PT_LOAD, PF_R | PF_W, 0, kAddress + 0x10000, 0, 64, 0x3000, 4096};
+  program.segments[2] = {PT_GNU_STACK, PF_R | PF_W, 0, 0, 0, 0, 0, 16};
+  program.segments[3] = {PT_NOTE, PF_R, offsetof(Program, interpreter), 0, 0, 16, 16, 1};
+  return program;
+}
+
+class Mangled : public InDirectory {
+ protected:
+  // The status that executing it ends with, as wait(2) gives it; 111 when that is refused.
+  static int run(const void* bytes, size_t size) {
+    const int fd = open("p", O_WRONLY | O_CREAT | O_TRUNC, 0755);
+    EXPECT_EQ(write(fd, bytes, size), static_cast<ssize_t>(size));
+    close(fd);
+    const pid_t pid = vfork();
+    if (pid == 0) {
+      const rlimit none = {0, 0};
+      setrlimit(RLIMIT_CORE, &none);
+      char* arguments[] = {const_cast<char*>("p"), nullptr};
+      alarm(2);  // it may do anything, also nothing for ever
+      execve("p", arguments, nullptr);
+      _exit(111);
+    }
+    int status = 0;
+    EXPECT_EQ(waitpid(pid, &status, 0), pid);
+    return status;
+  }
+};
+
+TEST_F(Mangled, AsItIsItRuns) {
+  const Program program = make_program();
+  const int status = run(&program, sizeof program);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 42);
+}
+
+TEST_F(Mangled, KernelSurvivesPrograms) {
+  std::mt19937_64 random(20221);
+  const uint64_t kHostile[] = {0,
+                               1,
+                               4095,
+                               4096,
+                               INT32_MAX,
+                               UINT32_MAX,
+                               INT64_MAX,
+                               ~uint64_t{0},
+                               ~uint64_t{4095},
+                               0x7ffffffff000,
+                               0x800000000000,
+                               0xffff800000000000};
+  for (int round = 0; round < 1500; ++round) {
+    Program program = make_program();
+    auto* bytes = reinterpret_cast<unsigned char*>(&program);
+    if (random() % 4 == 0) program.segments[3].p_type = PT_INTERP;
+    for (uint64_t changes = 1 + random() % 3; changes > 0; --changes) {
+      const size_t headers = offsetof(Program, interpreter);
+      if (random() % 2 == 0) {
+        // A field as a whole.
+        const size_t at = random() % (headers / 8) * 8;
+        memcpy(bytes + at, &kHostile[random() % std::size(kHostile)], 8);
+      } else {
+        bytes[random() % headers] = static_cast<unsigned char>(random());
+      }
+    }
+    const size_t size = random() % 8 == 0 ? random() % sizeof program : sizeof program;
+    run(bytes, size);
+    if (HasFailure()) FAIL() << "round " << round;
+  }
+}
+
+TEST_F(Mangled, KernelSurvivesScripts) {
+  std::mt19937_64 random(20222);
+  for (int round = 0; round < 300; ++round) {
+    std::string text = "#!";
+    for (uint64_t left = random() % 300; left > 0; --left)
+      text += random() % 3 == 0 ? "/. \t\n#!"[random() % 7] : static_cast<char>(random());
+    run(text.data(), text.size());
+    if (HasFailure()) FAIL() << "round " << round;
+  }
+}
 
 }  // namespace

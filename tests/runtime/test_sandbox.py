@@ -6,6 +6,7 @@ import ctypes
 import errno
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -844,6 +845,38 @@ def test_control_survives_nonsense(sandbox):
             except (BrokenPipeError, ConnectionResetError):
                 pass
     assert call(c, "application.Processes")["success"]
+
+
+def test_control_survives_mangled_calls(sandbox):
+    """Calls that were right before something in them was changed; from a fixed seed, so that a failure comes again."""
+    c = sandbox(*LOOP).up()
+    path = str(c.root / c.id / "control.sock")
+    calls = [b'{"method":"application.Processes","arg":{}}', b'{"method":"application.Event","arg":{}}',
+             b'{"method":"application.Wait","arg":{"pid":1}}', b'{"method":"application.Resize","arg":{"pid":1}}',
+             b'{"method":"application.Signal","arg":{"pid":1,"signal":0}}',
+             b'{"method":"application.Update","arg":{"tasks":100,"memory":1000000000}}',
+             b'{"method":"application.Execute","arg":{"process":{"args":["true"],"cwd":"/","uid":0,"gid":0}}}']
+    pieces = [b"{", b"}", b"[", b"]", b'"', b":", b",", b"-1", b"1e99", b"18446744073709551615", b"null", b"\\u0000", b"\x00",
+              b"\n", b"\xff", b'"pid":', b'"arg":']
+    chance = random.Random(7)
+    for _ in range(400):
+        text = bytearray(chance.choice(calls))
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(text))
+            text[at:at + chance.choice([0, 1, 1, 3])] = chance.choice(pieces)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(path)
+            fds = [0] * chance.choice([0, 0, 1, 3, 16, 17])
+            try:
+                socket.send_fds(s, [bytes(text) + b"\n"], fds)
+                s.shutdown(socket.SHUT_WR)
+                while s.recv(4096):
+                    pass
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+    assert call(c, "application.Processes")["success"]
+    assert c.exec("echo", "fine").stdout == "fine\n"
 
 
 # --- looking at it
