@@ -353,4 +353,48 @@ TEST_F(Edges, WhatProcessesAreAskedAbout) {
   EXPECT_EQ(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0), 0);
 }
 
+TEST_F(Edges, AppendingIsDoneAtTheEnd) {
+  const int fd = open("f", O_RDWR | O_APPEND);
+  ASSERT_EQ(pwrite(fd, "X", 1, 0), 1);
+  char text[8] = {};
+  EXPECT_EQ(pread(fd, text, sizeof text, 0), 6);
+  EXPECT_STREQ(text, "helloX");
+  close(fd);
+}
+
+TEST_F(Edges, WhatHasLostItsNameGetsNoOther) {
+  const int fd = open("f", O_RDONLY);
+  ASSERT_EQ(unlink("f"), 0);
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  EXPECT_EQ(linkat(AT_FDCWD, path.c_str(), AT_FDCWD, "g", AT_SYMLINK_FOLLOW), -1);
+  EXPECT_EQ(errno, ENOENT);
+  close(fd);
+  for (int exclusive : {0, O_EXCL}) {
+    const int temporary = open(".", O_TMPFILE | O_RDWR | exclusive, 0600);
+    if (temporary < 0) GTEST_SKIP() << "needs a filesystem that has temporary files";
+    const std::string name = "/proc/self/fd/" + std::to_string(temporary);
+    EXPECT_EQ(linkat(AT_FDCWD, name.c_str(), AT_FDCWD, "t", AT_SYMLINK_FOLLOW), exclusive != 0 ? -1 : 0);
+    close(temporary);
+    unlink("t");
+  }
+}
+
+TEST_F(Edges, ProcessesOfAUserAreLimited) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const rlimit one = {1, 1};
+    if (setrlimit(RLIMIT_NPROC, &one) != 0) _exit(1);
+    if (fork() == 0) _exit(0);  // root's are not
+    wait(nullptr);
+    constexpr uid_t kNobodys = 54321;
+    if (setresuid(kNobodys, kNobodys, kNobodys) != 0) _exit(2);
+    const pid_t refused = fork();
+    if (refused == 0) _exit(0);
+    _exit(refused == -1 && errno == EAGAIN ? 0 : 3);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
 }  // namespace

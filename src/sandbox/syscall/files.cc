@@ -125,7 +125,7 @@ SysResult<Path> find_or_create(Task& task, int fd, const std::string& path, int 
   }
 }
 
-SysResult<Path> temporary(Task& task, int fd, const std::string& path, uint32_t mode) {
+SysResult<Path> temporary(Task& task, int fd, const std::string& path, int flags, uint32_t mode) {
   Path start = TRY(start_of(task, fd, path));
   Path directory = TRY(vfs::resolve(task, task.fs->position, start, path));
   if (!directory.inode().has_type(S_IFDIR)) return fail(ENOTDIR);
@@ -138,6 +138,7 @@ SysResult<Path> temporary(Task& task, int fd, const std::string& path, uint32_t 
   Path made = TRY(create(task, parent, S_IFREG | (mode & 07777)));
   TRY(directory.inode().unlink(parent.name, false));
   vfs::forget_child(directory.dentry, parent.name);
+  made.inode().is_temporary = !(flags & O_EXCL);
   return made;
 }
 
@@ -156,7 +157,7 @@ Outcome open_path(Task& task, int fd, uint64_t address, int flags, uint32_t mode
     return fail(EINVAL);
   if ((flags & O_TMPFILE) == O_TMPFILE) {
     if ((flags & O_ACCMODE) == O_RDONLY) return fail(EINVAL);
-    found = TRY(temporary(task, fd, path, mode));
+    found = TRY(temporary(task, fd, path, flags, mode));
     created = true;
     flags &= ~O_TMPFILE;
   } else {
@@ -314,6 +315,8 @@ Outcome link_at(Task& task, int fd, uint64_t address, int new_fd, uint64_t new_a
   vfs::Parent parent = TRY(parent_for_new(task, new_fd, new_address));
   if (target.mount != parent.directory.mount) return fail(EXDEV);
   if (target.inode().has_type(S_IFDIR)) return fail(EPERM);
+  const vfs::Attributes now = TRY(target.inode().attributes());
+  if (now.st_nlink == 0 && !target.inode().is_temporary) return fail(ENOENT);
   TRY(parent.directory.inode().link(parent.name, target.inode()));
   vfs::tell_inode(target.inode(), IN_ATTRIB);
   vfs::tell_entry(parent.directory.inode(), IN_CREATE, parent.name, false);

@@ -209,6 +209,11 @@ Outcome UserIo::read(task::Task& task, vfs::File& file, std::optional<uint64_t> 
 }
 
 Outcome UserIo::write(task::Task& task, vfs::File& file, std::optional<uint64_t> offset) {
+  // Then nothing is written anywhere else, pwrite(2) "BUGS".
+  if (offset && (file.flags & O_APPEND) && file.path.inode().has_type(S_IFREG)) {
+    const vfs::Attributes now = TRY(file.attributes());
+    offset = static_cast<uint64_t>(now.st_size);
+  }
   TRY(check(file, offset));
   Outcome done = move_out(task, file, offset);
   if (done && *done > 0) vfs::tell(file.path, IN_MODIFY);

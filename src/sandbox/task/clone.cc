@@ -45,6 +45,17 @@ std::shared_ptr<ThreadGroup> new_group(Task& parent, const CloneRequest& request
   return group;
 }
 
+// RLIMIT_NPROC, setrlimit(2): of the user's threads.
+bool is_over_limit(const Task& parent) {
+  constexpr int kSysAdmin = 21, kSysResource = 24;  // CAP_SYS_ADMIN, CAP_SYS_RESOURCE
+  const uint64_t limit = parent.group->limit(RLIMIT_NPROC);
+  const vfs::Credentials& who = parent.creds;
+  if (limit == RLIM_INFINITY || who.uid == 0 || who.has(kSysAdmin) || who.has(kSysResource)) return false;
+  uint64_t count = 0;
+  for (const auto& [id, task] : parent.kernel.tasks) count += task->creds.uid == who.uid;
+  return count >= limit;
+}
+
 }  // namespace
 
 SysResult<int> clone_task(Task& parent, const CloneRequest& request) {
@@ -52,6 +63,7 @@ SysResult<int> clone_task(Task& parent, const CloneRequest& request) {
   TRY(check(flags));
   Kernel& kernel = parent.kernel;
   if (kernel.tasks.size() >= kernel.task_limit || kernel.shutting_down) return std::unexpected(Errno{EAGAIN});
+  if (is_over_limit(parent)) return std::unexpected(Errno{EAGAIN});
   const bool thread = flags & CLONE_THREAD;
   std::shared_ptr<ThreadGroup> group = thread ? parent.group : new_group(parent, request);
   auto child = std::make_unique<Task>(kernel, group);

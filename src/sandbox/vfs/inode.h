@@ -109,7 +109,8 @@ class Inode : public std::enable_shared_from_this<Inode> {
   std::weak_ptr<void> bound_socket;
   // Those who wait for changes, inotify(7).
   std::vector<Watch*> watches;
-  int open_files = 0;  // that have been told of as opened, watch.h
+  int open_files = 0;         // that have been told of as opened, watch.h
+  bool is_temporary = false;  // made with O_TMPFILE and no O_EXCL: may get a name
   // Nobody may execute what somebody writes, or the other way round: ETXTBSY.
   int writers = 0;                // of open_files
   std::weak_ptr<void> execution;  // held by every task that executes it
