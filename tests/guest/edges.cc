@@ -397,4 +397,67 @@ TEST_F(Edges, ProcessesOfAUserAreLimited) {
   EXPECT_EQ(status, 0);
 }
 
+TEST_F(Edges, ProcessorsAreRemembered) {
+  cpu_set_t before, one, now;
+  CPU_ZERO(&one);
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  int cpu = 0;
+  while (!CPU_ISSET(cpu, &before)) ++cpu;
+  CPU_SET(cpu, &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  ASSERT_EQ(sched_getaffinity(0, sizeof now, &now), 0);
+  EXPECT_TRUE(CPU_EQUAL(&now, &one));
+  const pid_t pid = fork();
+  if (pid == 0) _exit(sched_getaffinity(0, sizeof now, &now) == 0 && CPU_EQUAL(&now, &one) ? 0 : 1);
+  int status = 0;
+  waitpid(pid, &status, 0);
+  EXPECT_EQ(status, 0) << "is inherited";
+  ASSERT_EQ(sched_setaffinity(0, sizeof before, &before), 0);
+  CPU_ZERO(&one);
+  EXPECT_EQ(sched_setaffinity(0, sizeof one, &one), -1);
+  EXPECT_EQ(errno, EINVAL);
+}
+
+TEST_F(Edges, DataIsLimited) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    constexpr size_t kLarge = 64 << 20;
+    const rlimit limit = {kLarge, kLarge};
+    if (setrlimit(RLIMIT_DATA, &limit) != 0) _exit(1);
+    if (mmap(nullptr, kLarge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) _exit(2);
+    if (errno != ENOMEM) _exit(3);
+    if (mmap(nullptr, kLarge, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) _exit(4);
+    if (mmap(nullptr, kLarge, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) _exit(5);
+    if (sbrk(kLarge) != reinterpret_cast<void*>(-1)) _exit(6);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST_F(Edges, SignalsThroughProc) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    for (;;) pause();
+  }
+  const int fd = open(("/proc/" + std::to_string(pid)).c_str(), O_RDONLY | O_DIRECTORY);
+  ASSERT_GE(fd, 0);
+  EXPECT_EQ(sys(SYS_pidfd_send_signal, fd, SIGTERM, nullptr, 0), 0);
+  int status = 0;
+  waitpid(pid, &status, 0);
+  EXPECT_EQ(WTERMSIG(status), SIGTERM);
+  EXPECT_EQ(sys(SYS_pidfd_send_signal, fd, 0, nullptr, 0), -1);
+  EXPECT_EQ(errno, ESRCH);
+  close(fd);
+}
+
+TEST_F(Edges, WhatMachinesAreAskedAbout) {
+  for (const char* path : {"/proc/vmstat", "/sys/devices/system/cpu/cpu0/topology/thread_siblings",
+                           "/sys/devices/system/cpu/cpu0/topology/core_cpus", "/proc/stat", "/proc/meminfo"}) {
+    std::string line;
+    EXPECT_TRUE(std::getline(std::ifstream(path), line) && !line.empty()) << path;
+  }
+}
+
 }  // namespace

@@ -784,6 +784,18 @@ def test_memory_without_a_limit_is_the_hosts(sandbox):
     assert result.stdout.split() == total.split()
 
 
+def test_size_of_memory_filesystems(sandbox):
+    """Without a size it is half of the memory."""
+    c = sandbox("sh", "-c", "stat -f -c '%b %S' /t; stat -f -c '%b %S' /u")
+    c.config["linux"]["resources"]["memory"] = {"limit": 64 << 20}
+    for place, options in ("/t", []), ("/u", ["size=1m"]):
+        c.config["mounts"].append({"destination": place, "type": "tmpfs", "source": "tmpfs", "options": options})
+    result = c.run()
+    assert result.returncode == 0, result.stderr
+    sizes = [int(blocks) * int(size) for blocks, size in map(str.split, result.stdout.splitlines())]
+    assert sizes == [32 << 20, 1 << 20]
+
+
 def test_control_protocol(sandbox):
     c = sandbox(*LOOP)
     assert c.create().returncode == 0

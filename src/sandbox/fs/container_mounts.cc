@@ -23,7 +23,7 @@ constexpr uint64_t kHarmless = MS_SYNCHRONOUS | MS_DIRSYNC | MS_STRICTATIME | MS
                                MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
 
 SysResult<DentryPtr> mount_tmpfs(Kernel& kernel, const std::string& data) {
-  TmpfsOptions options = TRY(parse_tmpfs_options(data));
+  TmpfsOptions options = TRY(parse_tmpfs_options(data, kernel.memory_limit));
   return make_tmpfs(*kernel.memory, options);
 }
 

@@ -40,10 +40,11 @@ class TmpfsInode : public MemoryInode {
 
   SysResult<std::string> get_xattr(const std::string& name) override {
     auto found = xattrs_.find(name);
-    if (found == xattrs_.end()) return fail(ENODATA);
+    if (found == xattrs_.end()) return fail(name.starts_with("system.") ? EOPNOTSUPP : ENODATA);
     return found->second;
   }
   SysResult<void> set_xattr(const std::string& name, std::string_view value, int flags) override {
+    if (name.starts_with("system.")) return fail(EOPNOTSUPP);  // access control lists: nobody would look at them
     const bool there = xattrs_.contains(name);
     if ((flags & XATTR_CREATE) && there) return fail(EEXIST);
     if ((flags & XATTR_REPLACE) && !there) return fail(ENODATA);
@@ -411,8 +412,9 @@ SysResult<uint64_t> parse_size(std::string_view text) {
 
 }  // namespace
 
-SysResult<TmpfsOptions> parse_tmpfs_options(const std::string& text) {
+SysResult<TmpfsOptions> parse_tmpfs_options(const std::string& text, uint64_t memory) {
   TmpfsOptions options;
+  options.size = memory / 2;
   for (size_t start = 0; start < text.size();) {
     size_t end = std::min(text.find(',', start), text.size());
     std::string_view option(text.data() + start, end - start);
@@ -426,6 +428,7 @@ SysResult<TmpfsOptions> parse_tmpfs_options(const std::string& text) {
     };
     if (key == "size") {
       options.size = TRY(parse_size(value));
+      if (options.size == 0) options.size = UINT64_MAX;
     } else if (key == "mode"  ? !number(options.mode, 8)
                : key == "uid" ? !number(options.uid, 10)
                : key == "gid" ? !number(options.gid, 10)

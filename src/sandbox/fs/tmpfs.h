@@ -7,13 +7,14 @@
 namespace cella::sandbox::fs {
 
 struct TmpfsOptions {
-  uint64_t size = UINT64_MAX;  // bytes of all files together
+  uint64_t size = UINT64_MAX;  // bytes of all files together; this much: no limit
   uint32_t mode = 01777;
   uint32_t uid = 0, gid = 0;
 };
 
-// "size=65536k,mode=755,uid=0": EINVAL for what is not one of tmpfs'.
-SysResult<TmpfsOptions> parse_tmpfs_options(const std::string& text);
+// "size=65536k,mode=755,uid=0": EINVAL for what is not one of tmpfs'. Where no size is said it is half of `memory`,
+// what the machine has; size=0 is no limit.
+SysResult<TmpfsOptions> parse_tmpfs_options(const std::string& text, uint64_t memory);
 
 // Its root. `memory` must outlive it.
 vfs::DentryPtr make_tmpfs(mm::MemoryFile& memory, const TmpfsOptions& options);

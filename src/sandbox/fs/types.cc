@@ -10,7 +10,7 @@ namespace cella::sandbox::fs {
 namespace {
 
 SysResult<vfs::DentryPtr> tmpfs(task::Kernel& kernel, const std::string& options) {
-  return make_tmpfs(*kernel.memory, TRY(parse_tmpfs_options(options)));
+  return make_tmpfs(*kernel.memory, TRY(parse_tmpfs_options(options, kernel.memory_limit)));
 }
 
 SysResult<vfs::DentryPtr> devpts(task::Kernel& kernel, const std::string& options) {

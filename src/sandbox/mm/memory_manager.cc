@@ -136,6 +136,11 @@ bool MemoryManager::is_mapped(uint64_t address, uint64_t size) const {
   return true;
 }
 
+const Vma* MemoryManager::find(uint64_t address) const {
+  auto vma = vma_at(address);
+  return vma == vmas_.end() ? nullptr : &vma->second;
+}
+
 // Top down, as Linux: below the lowest mapping first that leaves room.
 SysResult<uint64_t> MemoryManager::find_space(uint64_t size, uint64_t hint, bool low) const {
   constexpr uint64_t kLowTop = 0x80000000;

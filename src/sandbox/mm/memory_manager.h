@@ -10,6 +10,7 @@
 // pointers; an access that the guest could not make itself is EFAULT.
 #pragma once
 
+#include <sys/mman.h>
 #include <sys/uio.h>
 
 #include <cstdint>
@@ -41,6 +42,8 @@ struct Vma {
   uint64_t offset = 0;             // in the file, of the VMA's start
   std::string name;                // "[heap]", "[stack]"
 
+  // As RLIMIT_DATA counts it: private, and for writing, but for stacks.
+  bool is_data() const { return !shared && (protection & PROT_WRITE) && !grows_down; }
   bool continues(const Vma& before, uint64_t start, uint64_t before_start) const;
 };
 
@@ -144,6 +147,8 @@ class MemoryManager {
   // --- looking
   void for_each(const std::function<void(uint64_t start, const Vma& vma)>& visit) const;
   bool is_mapped(uint64_t address, uint64_t size) const;
+  // What is mapped at this address; null: nothing.
+  const Vma* find(uint64_t address) const;
   uint64_t virtual_size() const { return virtual_size_; }
   // Bytes that are in memory. Of host files all that is mapped counts: the host does not say what it holds.
   struct Resident {

@@ -13,6 +13,25 @@ namespace cella::sandbox::syscall {
 
 using task::Task;
 
+namespace {
+
+// May the process have so many bytes more of address space, RLIMIT_AS, and if they are `data`, of RLIMIT_DATA: what is
+// private and may be written to, but for the stack? ENOMEM.
+SysResult<void> check_growth(const Task& task, uint64_t size, bool data) {
+  const mm::MemoryManager& memory = *task.memory_manager;
+  const uint64_t space = task.group->limit(RLIMIT_AS), most = task.group->limit(RLIMIT_DATA);
+  if (space != RLIM_INFINITY && (memory.virtual_size() > space || size > space - memory.virtual_size()))
+    return fail(ENOMEM);
+  if (!data || most == RLIM_INFINITY) return {};
+  uint64_t used = 0;
+  memory.for_each([&](uint64_t start, const mm::Vma& vma) {
+    if (vma.is_data()) used += vma.end - start;
+  });
+  return used > most || size > most - used ? fail(ENOMEM) : SysResult<void>();
+}
+
+}  // namespace
+
 Outcome sys_mmap(Task& task, const Arguments& a) {
   const int flags = a.integer(3), type = flags & MAP_TYPE;
   mm::MapRequest request;
@@ -53,8 +72,7 @@ Outcome sys_mmap(Task& task, const Arguments& a) {
     }
     request.file = TRY(file->mappable(request.shared, request.protection & PROT_WRITE));
   }
-  const uint64_t limit = task.group->limit(RLIMIT_AS);
-  if (limit != RLIM_INFINITY && task.memory().virtual_size() + mm::page_up(a[1]) > limit) return fail(ENOMEM);
+  TRY(check_growth(task, mm::page_up(a[1]), !request.shared && (request.protection & PROT_WRITE)));
   return task.memory().map(request);
 }
 
@@ -77,9 +95,16 @@ Outcome sys_mprotect(Task& task, const Arguments& a) {
   return 0;
 }
 Outcome sys_brk(Task& task, const Arguments& a) {
-  return task.memory().set_brk(a[0], task.group->limit(RLIMIT_DATA));
+  mm::MemoryManager& memory = task.memory();
+  const uint64_t old_end = mm::page_up(memory.brk()), new_end = mm::page_up(a[0]);
+  // No error is reported: what is answered is where the heap ends now.
+  if (new_end > old_end && !check_growth(task, new_end - old_end, true)) return memory.brk();
+  return memory.set_brk(a[0], task.group->limit(RLIMIT_DATA));
 }
 Outcome sys_mremap(Task& task, const Arguments& a) {
+  const mm::Vma* mapped = task.memory().find(a[0]);
+  const uint64_t old_size = mm::page_up(a[1]), new_size = mm::page_up(a[2]);
+  if (new_size > old_size) TRY(check_growth(task, new_size - old_size, mapped != nullptr && mapped->is_data()));
   return task.memory().remap(a[0], a[1], a[2], a.integer(3), a[4]);
 }
 Outcome sys_madvise(Task& task, const Arguments& a) {

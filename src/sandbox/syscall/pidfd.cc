@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "sandbox/fs/events.h"
+#include "sandbox/fs/proc/process_directory.h"
 #include "sandbox/syscall/handlers.h"
 
 namespace cella::sandbox::syscall {
@@ -94,7 +95,9 @@ Outcome sys_pidfd_open(Task& task, const Arguments& a) {
 Outcome sys_pidfd_send_signal(Task& task, const Arguments& a) {
   if (a.word(3) != 0) return fail(EINVAL);
   vfs::FilePtr file = TRY(task.files->get_for_io(a.fd(0)));
-  std::shared_ptr<ThreadGroup> target = TRY(fs::pidfd_target(*file));
+  // /proc/PID is taken as well, from before there was pidfd_open(2).
+  std::shared_ptr<ThreadGroup> target = TRY(fs::process_of_directory(file->path.inode()));
+  if (target == nullptr) target = TRY(fs::pidfd_target(*file));
   const int signal = a.integer(1);
   if (signal < 0 || signal > task::kSignals) return fail(EINVAL);
   siginfo_t info = task::signal_info(signal, SI_USER, task.group->id, task.creds.uid);

@@ -2,6 +2,7 @@
 #include <asm/prctl.h>
 #include <linux/capability.h>
 #include <linux/prctl.h>
+#include <linux/securebits.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/times.h>
@@ -458,10 +459,13 @@ Outcome sys_prctl(Task& task, const Arguments& a) {
     }
     case PR_GET_TIMING:
       return 0;
+    // capabilities(7): of the bits there is the one that has a call of its own.
     case PR_GET_SECUREBITS:
-      return 0;
+      return task.creds.keep_capabilities ? 1 << SECURE_KEEP_CAPS : 0;
     case PR_SET_SECUREBITS:
-      return task.creds.has(CAP_SETPCAP) && a[1] == 0 ? Outcome(0) : Outcome(fail(EPERM));
+      if (!task.creds.has(CAP_SETPCAP) || (a[1] & ~(uint64_t{1} << SECURE_KEEP_CAPS)) != 0) return fail(EPERM);
+      task.creds.keep_capabilities = a[1] != 0;
+      return 0;
     case PR_GET_TSC:
       TRY(task.memory().write(a[1], PR_TSC_ENABLE));
       return 0;

@@ -22,6 +22,15 @@ SysResult<Task*> target_of(Task& task, int tid) {
   if (target == nullptr) return fail(ESRCH);
   return target;
 }
+// A negative number is nobody's here.
+SysResult<Task*> affinity_target(Task& task, int tid) {
+  return tid < 0 ? fail(ESRCH) : target_of(task, tid);
+}
+// The guest's processors are numbered from 0, whichever the host gave us.
+uint64_t processors_of(const task::Kernel& kernel) {
+  constexpr int kWord = 64;
+  return kernel.cpu_count >= kWord ? ~0ul : (1ul << kernel.cpu_count) - 1;
+}
 
 constexpr int kResetOnFork = 0x40000000;  // SCHED_RESET_ON_FORK
 
@@ -69,22 +78,23 @@ Outcome sys_sched_yield(Task& task, const Arguments&) {
   return 0;
 }
 Outcome sys_sched_getaffinity(Task& task, const Arguments& a) {
-  TRY(target_of(task, a.integer(0)));
-  // The guest's processors are numbered from 0, whichever the host gave us.
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (int cpu = 0; cpu < task.kernel.cpu_count; ++cpu) CPU_SET(cpu, &set);
   constexpr size_t kWord = 8;
   if (a[1] < kWord || a[1] % kWord != 0) return fail(EINVAL);
-  const size_t size = std::min<size_t>(a[1], kWord);
-  TRY(task.memory().copy_out(a[2], &set, size));
-  return size;
+  const Task* target = TRY(affinity_target(task, a.integer(0)));
+  TRY(task.memory().write(a[2], target->processors & processors_of(task.kernel)));
+  return kWord;
 }
 Outcome sys_sched_setaffinity(Task& task, const Arguments& a) {
-  TRY(target_of(task, a.integer(0)));
   uint64_t mask = 0;
   TRY(task.memory().copy_in(a[2], &mask, std::min<size_t>(a[1], sizeof mask)));
-  return mask == 0 ? Outcome(fail(EINVAL)) : Outcome(0);
+  Task* target = TRY(affinity_target(task, a.integer(0)));
+  constexpr int kSysNice = 23;  // CAP_SYS_NICE
+  if (task.creds.euid != target->creds.euid && task.creds.euid != target->creds.uid && !task.creds.has(kSysNice))
+    return fail(EPERM);
+  mask &= processors_of(task.kernel);
+  if (mask == 0) return fail(EINVAL);
+  target->processors = mask;
+  return 0;
 }
 Outcome sys_sched_getscheduler(Task& task, const Arguments& a) {
   return static_cast<uint64_t>(TRY(target_of(task, a.integer(0)))->policy);

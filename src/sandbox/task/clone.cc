@@ -77,6 +77,7 @@ SysResult<int> clone_task(Task& parent, const CloneRequest& request) {
   child->nice = parent.nice;
   child->policy = parent.policy;
   child->io_priority = parent.io_priority;
+  child->processors = parent.processors;
   child->personality = parent.personality;
   child->dumpable = parent.dumpable;
   child->files = flags & CLONE_FILES ? parent.files : std::make_shared<vfs::FdTable>(*parent.files);

@@ -89,8 +89,9 @@ class Task final : public vfs::Caller {
   int parent_death_signal = 0;
   bool dumpable = true;
   int nice = 0;
-  int policy = 0;       // SCHED_OTHER or another one without priorities
-  int io_priority = 0;  // ioprio_get(2)
+  int policy = 0;                      // SCHED_OTHER or another one without priorities
+  int io_priority = 0;                 // ioprio_get(2)
+  uint64_t processors = ~uint64_t{0};  // that it may run on, sched_setaffinity(2): remembered
   uint32_t personality = 0;
   // restart_syscall(2): how to go on with a call that ended with kRestartBlock.
   std::function<SysResult<uint64_t>(Task&)> restart;

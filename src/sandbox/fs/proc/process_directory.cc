@@ -64,10 +64,15 @@ class ThreadsDirectory final : public ProcessSubdirectory {
   InodePtr net_;
 };
 
+constexpr char kProcessDirectories = 0;  // its address says what an inode is
+
 class ProcessDirectory final : public ProcessSubdirectory {
  public:
   ProcessDirectory(const GeneratedSuper& of, const Subject& subject, InodePtr net)
       : ProcessSubdirectory(of, subject, "", 0555), net_(std::move(net)) {}
+
+  const void* filesystem() const override { return subject_.is_thread() ? nullptr : &kProcessDirectories; }
+  SysResult<std::shared_ptr<task::ThreadGroup>> process() const { return subject_.process(); }
 
   SysResult<InodePtr> lookup(const std::string& name) override {
     TRY(subject_.process());
@@ -108,6 +113,11 @@ class ProcessDirectory final : public ProcessSubdirectory {
 
 InodePtr make_process_directory(const GeneratedSuper& super, const Subject& subject, InodePtr net) {
   return std::make_shared<ProcessDirectory>(super, subject, std::move(net));
+}
+
+SysResult<std::shared_ptr<task::ThreadGroup>> process_of_directory(const vfs::Inode& inode) {
+  if (inode.filesystem() != &kProcessDirectories) return nullptr;
+  return static_cast<const ProcessDirectory&>(inode).process();
 }
 
 }  // namespace cella::sandbox::fs

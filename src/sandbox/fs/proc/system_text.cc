@@ -104,6 +104,19 @@ std::string version_text(Kernel&) {
   return fmt::format("Linux version {} (cella) {}\n", task::kRelease, task::kVersion);
 }
 
+// What vmstat(8) and the like cannot do without. Pages that come from disks are the host's affair.
+std::string virtual_memory_text(Kernel& kernel) {
+  const uint64_t total = kernel.memory_limit, used = std::min(total, kernel.memory->resident());
+  std::string text =
+      fmt::format("nr_free_pages {}\nnr_active_anon {}\nnr_anon_pages {}\npgfault {}\n", (total - used) / mm::kPageSize,
+                  used / mm::kPageSize, used / mm::kPageSize, usage_of_all(kernel).faults);
+  for (const char* name :
+       {"nr_inactive_anon", "nr_inactive_file", "nr_active_file", "nr_file_pages", "nr_dirty", "nr_writeback",
+        "nr_mapped", "nr_shmem", "pgpgin", "pgpgout", "pswpin", "pswpout", "pgmajfault", "oom_kill"})
+    text += fmt::format("{} 0\n", name);
+  return text;
+}
+
 struct Line {
   const char* name;
   std::string (*text)(Kernel& kernel);
@@ -115,6 +128,7 @@ constexpr Line kFiles[] = {
     {"stat", stat_lines},
     {"uptime", uptime_text},
     {"version", version_text},
+    {"vmstat", virtual_memory_text},
 };
 
 struct Fixed {

@@ -27,8 +27,27 @@ constexpr File kFiles[] = {
     {"kernel/mm/transparent_hugepage", "hpage_pmd_size", "2097152\n"},
 };
 
+// Of the first `count` processors, as sysfs writes them: a list, and a mask in words of 32 bits.
+std::string list_of(int count) {
+  return count > 1 ? fmt::format("0-{}\n", count - 1) : std::string("0\n");
+}
+std::string mask_of(int first, int count, int all) {
+  constexpr int kWord = 32;
+  std::string text;
+  for (int word = (all - 1) / kWord; word >= 0; --word) {
+    uint32_t bits = 0;
+    for (int i = 0; i < kWord; ++i) {
+      const int cpu = word * kWord + i;
+      if (cpu >= first && cpu < first + count) bits |= uint32_t{1} << i;
+    }
+    const int digits = (std::min(all - word * kWord, kWord) + 3) / 4;
+    text += fmt::format("{}{:0{}x}", text.empty() ? "" : ",", bits, digits);
+  }
+  return text + "\n";
+}
+
 void add_processors(FixedDirectory& directory, int count) {
-  const std::string range = count > 1 ? fmt::format("0-{}\n", count - 1) : std::string("0\n");
+  const std::string range = list_of(count), all = mask_of(0, count, count);
   for (const char* name : {"online", "possible", "present"}) directory.add_file(name, range);
   directory.add_file("offline", "\n");
   directory.add_file("isolated", "\n");
@@ -41,6 +60,8 @@ void add_processors(FixedDirectory& directory, int count) {
     topology.add_file("physical_package_id", "0\n");
     topology.add_file("core_siblings_list", range);
     topology.add_file("package_cpus_list", range);
+    for (const char* name : {"core_cpus", "thread_siblings"}) topology.add_file(name, mask_of(cpu, 1, count));
+    for (const char* name : {"package_cpus", "core_siblings"}) topology.add_file(name, all);
   }
 }
 
@@ -65,7 +86,8 @@ vfs::DentryPtr make_sysfs(task::Kernel& kernel, const SysfsHooks& hooks) {
   for (const File& file : kFiles) inode->directory(file.directory).add_file(file.name, file.text);
   add_processors(inode->directory("devices/system/cpu"), kernel.cpu_count);
   FixedDirectory& node = inode->directory("devices/system/node/node0");
-  node.add_file("cpulist", kernel.cpu_count > 1 ? fmt::format("0-{}\n", kernel.cpu_count - 1) : std::string("0\n"));
+  node.add_file("cpulist", list_of(kernel.cpu_count));
+  node.add_file("cpumap", mask_of(0, kernel.cpu_count, kernel.cpu_count));
   add_memory(node, kernel);
   if (hooks.net) hooks.net(inode->directory("class/net"));
   auto root = std::make_shared<vfs::Dentry>();
