@@ -252,10 +252,12 @@ struct Scheduler {
   uint32_t priority = 0;
   uint64_t flags = 0;                              // SCHED_FLAG_*
   uint64_t runtime = 0, deadline = 0, period = 0;  // nanoseconds
+  friend bool operator==(const Scheduler&, const Scheduler&) = default;
 };
 struct IOPriority {
   int io_class = 0;  // IOPRIO_CLASS_* of ioprio_set(2)
   int priority = 0;
+  friend bool operator==(const IOPriority&, const IOPriority&) = default;
 };
 struct CPUAffinity {
   std::string initial, final;  // lists, "0-3,7"

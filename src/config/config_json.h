@@ -19,6 +19,7 @@ namespace cella::config {
 std::span<const json::Field<Config>> fields_of(json::Type<Config>);
 std::span<const json::Field<Capabilities>> fields_of(json::Type<Capabilities>);
 std::span<const json::Field<Rlimit>> fields_of(json::Type<Rlimit>);
+std::span<const json::Field<IDMap>> fields_of(json::Type<IDMap>);
 
 std::string to_json(const Config& config);
 // Unknown keys are ignored. Fails with kConfigInvalid and findings.

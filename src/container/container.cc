@@ -125,6 +125,8 @@ bool Container::is_sandbox() const {
 
 Result<std::vector<sandbox::GuestProcess>> Container::guest_processes() const {
   if (!is_sandbox()) return base::fail(ErrorCode::kUnsupported, "container {} has no kernel of its own", id());
+  // Its kernel is not there yet, or no more.
+  if (!impl_->init_is_alive() || impl_->directory.has_fifo()) return std::vector<sandbox::GuestProcess>();
   const std::string answer = TRY(container::call_control(*impl_, sandbox::boot::kApplicationProcesses),
                                  "listing the processes of container {}", id());
   auto list = TRY(sandbox::boot::result_of<sandbox::boot::ProcessList>(answer));

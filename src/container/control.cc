@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "base/result.h"
+#include "container/host_facts.h"
 #include "container/ignored.h"
 #include "container/process_impl.h"
 #include "sandbox/boot/options.h"
@@ -78,6 +80,9 @@ Result<FileDescriptor> connect_control(const Container::Impl& container) {
     return base::fail(ErrorCode::kContainerNotRunning, "container {} has not been started: its kernel is not there yet",
                       container.id());
   }
+  if (TRY(container.cgroups().frozen())) {
+    return base::fail(ErrorCode::kContainerPaused, "container {} is paused, and its kernel with it", container.id());
+  }
   return open_control(container);
 }
 
@@ -92,13 +97,15 @@ Result<void> exec_in_sandbox(Container::Impl& container, Process& process) {
     return base::fail(ErrorCode::kContainerNotRunning, "cannot exec in a stopped container");
   }
   if (TRY(container.cgroups().frozen())) {
-    return base::fail(ErrorCode::kContainerPaused, "cannot exec in a paused container");
+    return base::fail(ErrorCode::kContainerPaused, "cannot exec in a paused container{}",
+                      process.ignore_paused ? ", whose kernel is paused too: --ignore-paused" : "");
   }
   if (!process.sub_cgroup.empty())
     return base::fail(ErrorCode::kUnsupported, "a cgroup of its own for a process is not the sandbox's yet");
-  if (process.config.exec_cpu_affinity)
-    return base::fail(ErrorCode::kUnsupported, "an affinity of its own for a process is not the sandbox's yet");
-  const config::ProcessConfig full = plan::with_defaults(process.config, container.config);
+  std::vector<Finding> ignored;
+  const config::ProcessConfig granted = TRY(grantable(process.config, container.config, ignored));
+  TRY(settle(*container.options, std::exchange(ignored, {})));
+  const config::ProcessConfig full = plan::with_defaults(granted, container.config);
   const sandbox::Config options = TRY(options_from(container.config.labels));
   TRY(check_enforced(container.config, full, options));
   if (container.options->sandbox_program.empty())
@@ -121,7 +128,6 @@ Result<void> exec_in_sandbox(Container::Impl& container, Process& process) {
       TRY(start_proxy(*container.options, control.get(), executed.pid, terminal.get()), "starting a process for it");
   process.impl().pid = proxy.pid;
   process.impl().pidfd = std::move(proxy.pidfd);
-  std::vector<Finding> ignored;
   Result<void> announced =
       announce(process, proxy.pid, process.config.oom_score_adj, container.config.rootless_euid, ignored);
   if (announced) announced = settle(*container.options, std::move(ignored));

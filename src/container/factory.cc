@@ -152,8 +152,8 @@ Result<PlanText> Factory::plan_create(std::string_view id, const config::Config&
   std::vector<Finding> ignored;
   plan::Facts facts = TRY(container::host_facts(config, layout, paths, &ignored));
   const bool is_sandbox = TRY(sandbox::boot::is_asked_for(config.labels));
-  config::ProcessConfig grantable = process.config;
-  if (!is_sandbox) grantable = TRY(container::grantable(process.config, config, ignored));
+  const config::ProcessConfig grantable = TRY(container::grantable(process.config, config, ignored));
+  if (is_sandbox) TRY(container::note_sandbox(config, ignored));
   TRY(container::settle(*impl_->options, std::move(ignored)));
   TRY(container::check_sysctls(config));
   TRY(container::plan_rdt_group(config, name));

@@ -9,6 +9,7 @@
 #include "bpf/seccomp.h"
 #include "config/capabilities.h"
 #include "oci/sysctl.h"
+#include "sandbox/boot/options.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -193,7 +194,9 @@ Result<config::ProcessConfig> grantable(const config::ProcessConfig& process, co
   if (!result.capabilities) return result;
   config::Capabilities& sets = *result.capabilities;
   // Whoever makes or enters a user namespace has all of them there, user_namespaces(7).
-  if (!config.namespaces.contains(config::NamespaceType::kUser)) {
+  // So have those of a sandbox, from their own kernel.
+  const bool has_own_kernel = sandbox::boot::is_asked_for(config.labels).value_or(false);
+  if (!config.namespaces.contains(config::NamespaceType::kUser) && !has_own_kernel) {
     const std::string_view why = "what the runtime itself lacks";
     const uint64_t own = TRY(sys::permitted_capabilities(), "reading the runtime's own capabilities");
     keep_of(sets.bounding, own | bounded(sets.bounding & ~own), "bounding", why, ignored);

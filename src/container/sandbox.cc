@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "base/result.h"
@@ -84,6 +86,12 @@ Result<FileDescriptor> open_source(const SandboxPlan::Source& source) {
 }
 
 }  // namespace
+
+Result<void> note_sandbox(const config::Config& config, std::vector<Finding>& ignored) {
+  const sandbox::Config options = TRY(sandbox::boot::options_from(config.labels));
+  std::ranges::move(sandbox::boot::ignored_by_sandbox(config, options), std::back_inserter(ignored));
+  return {};
+}
 
 Result<SandboxPlan> plan_sandbox(const FactoryOptions& factory, const std::string& id, const config::Config& config,
                                  const config::ProcessConfig& process, plan::Facts& facts, size_t extra_files) {

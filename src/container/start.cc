@@ -51,9 +51,8 @@ class Start {
     cgroup::Paths paths = manager_->paths();
     std::vector<Finding> ignored;
     plan::Facts facts = TRY(host_facts(config_, layout_, paths, &ignored));
-    // What the host can grant means nothing to the guest.
-    config::ProcessConfig process = process_.config;
-    if (!container_.is_sandbox()) process = TRY(grantable(process_.config, config_, ignored));
+    const config::ProcessConfig process = TRY(grantable(process_.config, config_, ignored));
+    if (container_.is_sandbox()) TRY(note_sandbox(config_, ignored));
     TRY(settle(*container_.options, std::move(ignored)));
     plan::StartOptions options;
     options.id = container_.id();

@@ -78,6 +78,13 @@ def test_options_are_refused_by_name(sandbox, name, value, word):
 
 # --- what is not enforced is refused by its field
 
+def mapped_ids(config):
+    config["linux"]["namespaces"].append({"type": "user"})
+    for kind in "uidMappings", "gidMappings":
+        config["linux"][kind] = [{"containerID": 0, "hostID": 0, "size": 65536}]
+    return config
+
+
 @pytest.mark.parametrize("pointer, change", [
     ("/linux/seccomp", lambda c: c["linux"].update(seccomp={
         "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/nobody",
@@ -92,6 +99,13 @@ def test_options_are_refused_by_name(sandbox, name, value, word):
     ("/mounts/0/options", lambda c: c["mounts"][0].update(options=["rshared"])),
     ("/linux/devices", lambda c: c["linux"].update(devices=[{"path": "/dev/fuse", "type": "c", "major": 10,
                                                              "minor": 229}])),
+    ("/mounts/0/type", lambda c: c["mounts"].insert(0, {"destination": "/x", "type": "ext4", "source": "x"})),
+    ("/linux/sysctl/kernel.sem", lambda c: c["linux"].update(sysctl={"kernel.sem": "1 2 3"})),
+    ("/linux/sysctl/kernel.shmmax", lambda c: c["linux"].update(sysctl={"kernel.shmmax": "much"})),
+    ("/process/execCPUAffinity", lambda c: c["process"].update(execCPUAffinity={"initial": "0"})),
+    ("/process/user/uid", lambda c: mapped_ids(c)["process"].update(user={"uid": 70000, "gid": 0})),
+    ("/process/user/additionalGids", lambda c: mapped_ids(c)["process"].update(
+        user={"uid": 0, "gid": 0, "additionalGids": [70000]})),
 ])
 def test_fields_are_refused_by_name(sandbox, pointer, change):
     c = sandbox("true")
@@ -100,6 +114,108 @@ def test_fields_are_refused_by_name(sandbox, pointer, change):
     assert result.returncode != 0
     assert pointer in result.stderr
     assert c.state() is None
+
+
+def test_mounts_with_options_that_there_are_none_of(sandbox):
+    for kind, options in ("tmpfs", ["bogus=1"]), ("tmpfs", ["size=much"]), ("proc", ["hidepid=2"]), ("mqueue", ["size=1"]):
+        c = sandbox("true")
+        c.config["mounts"].append({"destination": "/x", "type": kind, "source": "x", "options": options})
+        result = c.run()
+        assert result.returncode != 0
+        assert "/x" in result.stderr and options[0] in result.stderr, result.stderr
+        assert c.state() is None
+
+
+def test_attributes_of_the_process(sandbox):
+    c = sandbox("sh", "-c", "cat /proc/self/oom_score_adj; cut -d' ' -f19 /proc/self/stat")
+    c.config["process"].update(oomScoreAdj=77, scheduler={"policy": "SCHED_OTHER", "nice": 5})
+    result = c.run()
+    assert (result.returncode, result.stdout) == (0, "77\n5\n"), result.stderr
+
+
+def test_effective_capabilities_beyond_the_permitted(sandbox):
+    c = sandbox("true")
+    c.config["process"]["capabilities"] = {"bounding": ["CAP_KILL"], "permitted": [], "effective": ["CAP_KILL"]}
+    result = c.run()
+    assert result.returncode != 0 and "capabilities" in result.stderr
+
+
+def test_id_maps_are_shown(sandbox):
+    c = sandbox("cat", "/proc/self/uid_map", "/proc/self/gid_map")
+    mapped_ids(c.config)
+    result = c.run()
+    assert result.returncode == 0, result.stderr
+    assert [line.split() for line in result.stdout.splitlines()] == [["0", "0", "65536"]] * 2
+
+
+def test_copy_up(sandbox):
+    c = sandbox("sh", "-c", "cd /kept; cat a/file; readlink link; stat -c '%a %u %g' a/file .; echo more >>a/file; cat a/file")
+    kept = c.rootfs / "kept"
+    (kept / "a").mkdir(parents=True)
+    kept.chmod(0o750)
+    (kept / "a/file").write_text("content\n")
+    (kept / "a/file").chmod(0o646)
+    os.chown(kept / "a/file", 12, 34)
+    (kept / "link").symlink_to("a/file")
+    c.config["mounts"].append({"destination": "/kept", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup"]})
+    result = c.run()
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "content\na/file\n646 12 34\n750 0 0\ncontent\nmore\n"
+    assert (kept / "a/file").read_text() == "content\n"
+
+
+def test_limits_of_memory_filesystems(sandbox):
+    c = sandbox("sh", "-c", "stat -f -c '%b' /half /pages; cd /few; for i in 1 2 3 4 5 6; do mkdir $i || break; done; ls")
+    c.config["linux"]["resources"]["memory"] = {"limit": 64 << 20}
+    for place, name in ("/half", "size=50%"), ("/pages", "nr_blocks=8"), ("/few", "nr_inodes=4"):
+        c.config["mounts"].append({"destination": place, "type": "tmpfs", "source": "tmpfs", "options": [name]})
+    result = c.run()
+    assert result.stdout.split() == [str((32 << 20) // 4096), "8", "1", "2", "3"]
+    assert "No space left" in result.stderr
+
+
+def test_working_directory_is_made(sandbox):
+    c = sandbox("pwd")
+    c.config["process"]["cwd"] = "/made/just/now"
+    result = c.run()
+    assert (result.returncode, result.stdout) == (0, "/made/just/now\n"), result.stderr
+
+
+def test_namespaces_that_are_not_the_hosts(sandbox):
+    # It has them in any case, and says so.
+    c = sandbox("true")
+    c.config["linux"]["namespaces"] = [one for one in c.config["linux"]["namespaces"] if one["type"] != "pid"]
+    result = c.run()
+    assert result.returncode == 0
+    assert "/linux/namespaces" in result.stderr and "pid namespace" in result.stderr
+    result = c.cmd("--strict", "run", "--bundle", c.bundle, c.id + "-strict")
+    assert result.returncode != 0 and "pid namespace" in result.stderr
+
+
+def test_ps_without_a_kernel(sandbox):
+    c = sandbox("sleep", "1000")
+    assert c.create().returncode == 0
+    result = c.cmd("ps", "--format", "json", c.id)
+    assert (result.returncode, json.loads(result.stdout)) == (0, []), result.stderr
+    assert c.start().returncode == 0
+    assert c.kill("KILL").returncode == 0
+    c.wait_stopped()
+    result = c.cmd("ps", "--format", "json", c.id)
+    assert (result.returncode, json.loads(result.stdout)) == (0, []), result.stderr
+
+
+def test_what_a_paused_kernel_cannot_answer(sandbox):
+    c = sandbox(*LOOP).up()
+    assert c.cmd("pause", c.id).returncode == 0
+    try:
+        result = c.cmd("ps", c.id, timeout=20)
+        assert result.returncode != 0 and "paused" in result.stderr
+        # The host's numbers are there all the same.
+        stats = json.loads(c.cmd("events", "--stats", c.id, timeout=20).stdout)["data"]
+        assert stats["memory"]["usage"]["usage"] > 0
+    finally:
+        assert c.cmd("resume", c.id).returncode == 0
+    assert c.cmd("ps", c.id).returncode == 0
 
 
 # --- life cycle
@@ -298,7 +414,7 @@ def test_sysctls(sandbox):
     c = sandbox("cat", "/proc/sys/kernel/shmmax", "/proc/sys/net/ipv4/ping_group_range", "/proc/sys/fs/mqueue/msg_default")
     c.config["linux"]["sysctl"] = {"kernel.shmmax": "4096", "net/ipv4/ping_group_range": "0 0",
                                    "fs.mqueue.msg_default": "7"}
-    assert c.run().stdout == "4096\n0 0\n7\n"
+    assert c.run().stdout == "4096\n0\t0\n7\n"
 
 
 def test_resources_are_the_containers(sandbox):

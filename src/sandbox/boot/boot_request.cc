@@ -17,6 +17,7 @@ static std::span<const Field<BootMount>> fields_of(Type<BootMount>) {
       field<&BootMount::source>("source"),
       field<&BootMount::data>("data"),
       field<&BootMount::flags>("flags"),
+      field<&BootMount::copy_up>("copy_up"),
       field<&BootMount::descriptor>("descriptor").always(),
   };
   return kFields;
@@ -39,6 +40,9 @@ std::span<const Field<BootProcess>> fields_of(Type<BootProcess>) {
       field<&BootProcess::additional_gids>("additional_gids"),
       field<&BootProcess::capabilities>("capabilities"),
       field<&BootProcess::rlimits>("rlimits"),
+      field<&BootProcess::oom_score_adj>("oom_score_adj"),
+      field<&BootProcess::nice>("nice"),
+      field<&BootProcess::io_priority>("io_priority"),
       field<&BootProcess::no_new_privileges>("no_new_privileges"),
       field<&BootProcess::terminal>("terminal"),
       field<&BootProcess::extra_files>("extra_files"),
@@ -71,6 +75,8 @@ static std::span<const Field<BootRequest>> fields_of(Type<BootRequest>) {
       field<&BootRequest::masked_paths>("masked_paths"),
       field<&BootRequest::read_only_paths>("read_only_paths"),
       field<&BootRequest::sysctls>("sysctls"),
+      field<&BootRequest::uid_maps>("uid_maps"),
+      field<&BootRequest::gid_maps>("gid_maps"),
       field<&BootRequest::seccomp>("seccomp"),
       field<&BootRequest::seccomp_flags>("seccomp_flags"),
       field<&BootRequest::process>("process").required(),

@@ -19,7 +19,8 @@ namespace cella::sandbox::boot {
 
 struct BootMount {
   std::string destination, type, source, data;
-  uint64_t flags = 0;   // MS_*
+  uint64_t flags = 0;  // MS_*
+  bool copy_up = false;
   int descriptor = -1;  // of what is bound, with MS_BIND
 };
 struct BootDevice {
@@ -35,6 +36,8 @@ struct BootProcess {
   std::vector<uint32_t> additional_gids;
   config::Capabilities capabilities;
   std::vector<config::Rlimit> rlimits;
+  int oom_score_adj = 0;
+  int nice = 0, io_priority = 0;  // what programs are told of them; ioprio_get(2)
   bool no_new_privileges = false;
   bool terminal = false;         // the standard streams are one terminal of the host's, which nobody else uses
   std::vector<int> extra_files;  // become 3, 4, …
@@ -58,7 +61,8 @@ struct BootRequest {
   std::vector<BootMount> mounts;
   std::vector<BootDevice> devices;
   std::vector<std::string> masked_paths, read_only_paths;
-  std::map<std::string, std::string> sysctls;  // paths in /proc/sys
+  std::map<std::string, std::string> sysctls;     // paths in /proc/sys
+  std::vector<config::IDMap> uid_maps, gid_maps;  // of the user namespace that programs are told of; empty: the first
   std::vector<uint64_t> seccomp;  // instructions of the programs' filter, struct sock_filter; empty: there is none
   uint64_t seccomp_flags = 0;     // SECCOMP_FILTER_FLAG_*
   BootProcess process;

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "sandbox/boot/options.h"
 #include "sandbox/boot/sysctls.h"
+#include "sandbox/fs/mount_types.h"
 
 namespace cella::sandbox::boot {
 namespace {
@@ -25,6 +26,15 @@ constexpr Refusal kRefusals[] = {
      [](const config::Config&, const config::ProcessConfig& p) { return !p.apparmor_profile.value_or("").empty(); }},
     {"/process/selinuxLabel", "labels of the host's mean nothing to the sandbox's programs",
      [](const config::Config&, const config::ProcessConfig& p) { return !p.process_label.value_or("").empty(); }},
+    {"/process/execCPUAffinity", "the sandbox's programs all run on the container's CPUs",
+     [](const config::Config&, const config::ProcessConfig& p) { return p.exec_cpu_affinity.has_value(); }},
+    // Of the first program's the kernel as a whole is made, which other programs share.
+    {"/process/scheduler", "the sandbox's programs are scheduled together",
+     [](const config::Config& c, const config::ProcessConfig& p) { return p.scheduler && p.scheduler != c.scheduler; }},
+    {"/process/ioPriority", "the sandbox's programs have one priority together",
+     [](const config::Config& c, const config::ProcessConfig& p) {
+       return p.io_priority && p.io_priority != c.io_priority;
+     }},
     {"/linux/mountLabel", "labels of the host's mean nothing to the sandbox's files",
      [](const config::Config& c, const config::ProcessConfig&) { return !c.mount_label.empty(); }},
     {"/linux/timeOffsets", "the sandbox has no time namespaces yet",
@@ -60,9 +70,27 @@ void check_namespaces(const config::Config& container, std::vector<Finding>& fin
   }
 }
 
+// In a user namespace there are the ids that it maps, and no other.
+void check_ids(const config::Config& container, const config::ProcessConfig& process, std::vector<Finding>& findings) {
+  if (!container.namespaces.is_new(NamespaceType::kUser)) return;
+  auto check = [&](uint32_t id, const std::vector<config::IDMap>& maps, const char* pointer) {
+    const bool is_mapped = std::ranges::any_of(
+        maps, [&](const config::IDMap& map) { return id >= map.container_id && id < map.container_id + map.size; });
+    if (!is_mapped) findings.push_back({pointer, fmt::format("{} is not mapped in the user namespace", id)});
+  };
+  check(process.uid, container.uid_mappings, "/process/user/uid");
+  check(process.gid, container.gid_mappings, "/process/user/gid");
+  for (uint32_t gid : process.additional_gids) check(gid, container.gid_mappings, "/process/user/additionalGids");
+}
+
 void check_sysctls(const config::Config& container, const Config& options, std::vector<Finding>& findings) {
   for (const auto& [name, value] : container.sysctl) {
-    if (is_guests_sysctl(name) || is_hosts_sysctl(name, options.network)) continue;
+    if (is_hosts_sysctl(name, options.network)) continue;
+    if (is_guests_sysctl(name)) {
+      if (!guest_sysctl_value(name, value))
+        findings.push_back({"/linux/sysctl/" + name, fmt::format("cannot be \"{}\"", value)});
+      continue;
+    }
     findings.push_back({"/linux/sysctl/" + name, "the sandbox's kernel does not act upon it"});
   }
   if (!first_unprivileged_port(guest_sysctls(container)))
@@ -74,7 +102,13 @@ void check_mounts(const config::Config& container, std::vector<Finding>& finding
     const config::Mount& mount = container.mounts[i];
     auto refuse = [&](const char* why) { findings.push_back({fmt::format("/mounts/{}/options", i), why}); };
     if (mount.idmap || !mount.uid_mappings.empty()) refuse("the sandbox maps no ids of mounts yet");
-    if (mount.extensions != 0) refuse("copying up, links and the like are not the sandbox's yet");
+    if ((mount.extensions & ~config::kExtensionCopyUp) != 0)
+      refuse("links of the host's are not looked at for the sandbox yet");
+    const bool is_new = (mount.flags & (MS_BIND | MS_REMOUNT)) == 0;
+    if (is_new && !fs::is_mount_type(mount.device)) {
+      findings.push_back(
+          {fmt::format("/mounts/{}/type", i), fmt::format("the sandbox has no filesystem of type {}", mount.device)});
+    }
     if (!mount.relabel.empty()) refuse("labels of the host's mean nothing to the sandbox's files");
     if (mount.rec_attr_set != 0 || mount.rec_attr_clear != 0)
       refuse("the sandbox has no recursive attributes of mounts yet");
@@ -97,12 +131,28 @@ void check_devices(const config::Config& container, std::vector<Finding>& findin
 
 }  // namespace
 
+std::vector<Finding> ignored_by_sandbox(const config::Config& container, const Config& options) {
+  std::vector<Finding> findings;
+  // Where none is named, the specification means the runtime's own.
+  for (NamespaceType type : {NamespaceType::kPid, NamespaceType::kIpc, NamespaceType::kUts}) {
+    if (container.namespaces.contains(type)) continue;
+    findings.push_back({"/linux/namespaces", fmt::format("the sandbox has a {} namespace of its own, not the host's",
+                                                         config::namespace_oci_name(type))});
+  }
+  if (!container.namespaces.contains(NamespaceType::kNet) && options.network != NetworkType::kHost) {
+    findings.push_back({"/linux/namespaces", fmt::format("with network {} the host's network is not the sandbox's",
+                                                         to_string(options.network))});
+  }
+  return findings;
+}
+
 Result<void> check_enforced(const config::Config& container, const config::ProcessConfig& process,
                             const Config& options) {
   std::vector<Finding> findings;
   for (const Refusal& refusal : kRefusals)
     if (refusal.is_asked_for(container, process)) findings.push_back({refusal.pointer, refusal.why});
   check_namespaces(container, findings);
+  check_ids(container, process, findings);
   check_sysctls(container, options, findings);
   check_mounts(container, findings);
   check_devices(container, findings);
@@ -140,7 +190,7 @@ config::Resources host_resources(const config::Resources& asked_for) {
   // A task of the guest's is a thread of the kernel's and one that runs guest code; the rest is the kernel itself. The
   // guest's own limit is kept by the kernel.
   constexpr int64_t kThreadsEach = 2, kOwnThreads = 32;
-  if (resources.pids_limit && *resources.pids_limit > 0)
+  if (resources.pids_limit && *resources.pids_limit >= 0)
     resources.pids_limit = *resources.pids_limit * kThreadsEach + kOwnThreads;
   return resources;
 }
@@ -149,10 +199,14 @@ Limits guest_limits(const config::Resources& asked_for) {
   auto positive = [](const std::optional<int64_t>& value) {
     return value && *value > 0 ? static_cast<uint64_t>(*value) : uint64_t{0};
   };
-  return {.memory = positive(asked_for.memory),
-          .tasks = positive(asked_for.pids_limit),
-          .cpu_quota = positive(asked_for.cpu_quota),
-          .cpu_period = asked_for.cpu_period.value_or(0)};
+  Limits limits;
+  limits.memory = positive(asked_for.memory);
+  // With a limit of 0 a program can run that was there before, and make no other.
+  if (asked_for.pids_limit && *asked_for.pids_limit >= 0)
+    limits.tasks = static_cast<uint64_t>(std::max<int64_t>(*asked_for.pids_limit, 1));
+  limits.cpu_quota = positive(asked_for.cpu_quota);
+  limits.cpu_period = asked_for.cpu_period.value_or(0);
+  return limits;
 }
 
 BootRequest make_request(const std::string& id, const config::Config& container, const config::ProcessConfig& process,
@@ -163,7 +217,8 @@ BootRequest make_request(const std::string& id, const config::Config& container,
   request.domainname = container.domainname;
   request.read_only_root = container.readonlyfs;
   for (const config::Mount& mount : container.mounts)
-    request.mounts.push_back({mount.destination, mount.device, mount.source, mount.data, mount.flags, -1});
+    request.mounts.push_back({mount.destination, mount.device, mount.source, mount.data, mount.flags,
+                              (mount.extensions & config::kExtensionCopyUp) != 0, -1});
   for (const config::Device& device : container.devices) {
     const uint32_t type = device.type == 'b' ? S_IFBLK : device.type == 'p' ? S_IFIFO : S_IFCHR;
     request.devices.push_back(
@@ -182,10 +237,19 @@ BootRequest make_request(const std::string& id, const config::Config& container,
   first.umask = process.umask.value_or(kUsualUmask);
   first.capabilities = process.capabilities.value_or(config::Capabilities());
   first.rlimits = process.rlimits.value_or(std::vector<config::Rlimit>());
+  first.oom_score_adj = process.oom_score_adj.value_or(0);
+  if (process.scheduler) first.nice = process.scheduler->nice;
+  constexpr int kClassShift = 13;  // ioprio_set(2)
+  if (process.io_priority)
+    first.io_priority = process.io_priority->io_class << kClassShift | process.io_priority->priority;
   first.no_new_privileges = process.no_new_privileges.value_or(false);
   first.terminal = process.terminal;
   request.limits = guest_limits(container.cgroups.resources);
   request.sysctls = guest_sysctls(container);
+  if (container.namespaces.is_new(NamespaceType::kUser)) {
+    request.uid_maps = container.uid_mappings;
+    request.gid_maps = container.gid_mappings;
+  }
   request.options = to_labels(options);
   return request;
 }

@@ -26,6 +26,8 @@ BootRequest make_request(const std::string& id, const config::Config& container,
 Limits guest_limits(const config::Resources& asked_for);
 // What a container needs on the host for a limit that is the guest's: its tasks are more than one here.
 config::Resources host_resources(const config::Resources& asked_for);
+// What is not as it is asked for, and may be passed over.
+std::vector<Finding> ignored_by_sandbox(const config::Config& container, const Config& options);
 
 // kUnsupported, with a finding for every field that this engine does not enforce yet.
 Result<void> check_enforced(const config::Config& container, const config::ProcessConfig& process,

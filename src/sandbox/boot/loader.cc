@@ -108,6 +108,14 @@ std::vector<int> roots_of(const BootRequest& request) {
   return roots;
 }
 
+// As /proc/PID/uid_map has it.
+std::string id_map_text(const std::vector<config::IDMap>& maps) {
+  std::string text;
+  for (const config::IDMap& map : maps)
+    text += fmt::format("{:>10} {:>10} {:>10}\n", map.container_id, map.host_id, map.size);
+  return text;
+}
+
 fs::ContainerFiles files_of(const BootRequest& request, const Config& options, task::Kernel& kernel) {
   fs::ContainerFiles files;
   const Backends backends(request.gofer);
@@ -115,7 +123,7 @@ fs::ContainerFiles files_of(const BootRequest& request, const Config& options, t
   files.overlay = options.overlay;
   files.read_only_root = request.read_only_root;
   for (const boot::BootMount& mount : request.mounts) {
-    files.mounts.push_back({mount.destination, mount.type, mount.source, mount.flags, mount.data,
+    files.mounts.push_back({mount.destination, mount.type, mount.source, mount.flags, mount.data, mount.copy_up,
                             mount.descriptor >= 0 ? backends.make(mount.descriptor, false) : nullptr});
   }
   for (const boot::BootDevice& device : request.devices) {
@@ -124,6 +132,7 @@ fs::ContainerFiles files_of(const BootRequest& request, const Config& options, t
   }
   files.proc.net = [&kernel](fs::FixedDirectory& directory) { kernel.network->add_proc_files(directory); };
   files.sys.net = [&kernel](fs::FixedDirectory& directory) { kernel.network->add_sys_files(directory); };
+  files.working_directory = request.process.cwd;
   files.masked_paths = request.masked_paths;
   files.read_only_paths = request.read_only_paths;
   return files;
@@ -168,6 +177,8 @@ struct Loader::Impl {
     if (!request.domainname.empty()) kernel->host_name.domain = request.domainname;
     poller = TRY(fs::HostPoller::make(kernel->lock), "making the poller of host descriptors");
     kernel->sysctls = request.sysctls;
+    if (!request.uid_maps.empty()) kernel->uid_map = id_map_text(request.uid_maps);
+    if (!request.gid_maps.empty()) kernel->gid_map = id_map_text(request.gid_maps);
     const net::StackOptions stack = {boot::first_unprivileged_port(request.sysctls).value_or(0)};
     kernel->network =
         options.network == NetworkType::kHost ? net::make_host_stack(*poller, stack) : net::make_loopback_stack(stack);

@@ -167,11 +167,9 @@ std::string home_of(Task& task, uint32_t uid) {
   return "/";
 }
 
-// What is not there of it is made, as for every container.
+// The first program's has been made with the mounts.
 Result<vfs::Path> working_directory(Kernel& kernel, const std::string& cwd) {
-  fs::MountBuilder builder(kernel.mounts);
-  SysResult<vfs::Path> found = builder.find(cwd);
-  if (!found && found.error().value == ENOENT) found = builder.find_or_make(cwd, true);
+  SysResult<vfs::Path> found = fs::MountBuilder(kernel.mounts).find(cwd);
   if (found && !found->inode().has_type(S_IFDIR)) found = std::unexpected(Errno{ENOTDIR});
   return TRY(std::move(found), "changing the working directory to {}", cwd);
 }
@@ -188,6 +186,12 @@ Result<StartedProgram> start_program(Kernel& kernel, fs::HostPoller& poller, New
   group->start_time = core::now();
   TRY(set_limits(*group, process), "setting the limits");
   group->limits_changed();
+  group->oom_score_adj = process.oom_score_adj;
+  task->nice = process.nice;
+  task->io_priority = process.io_priority;
+  // capset(2).
+  if ((process.capabilities.effective & ~process.capabilities.permitted) != 0)
+    return base::fail_errno(EPERM, "setting the capabilities");
   task->creds = credentials_of(process);
   if (kernel.seccomp != nullptr) task->seccomp = {SECCOMP_MODE_FILTER, kernel.seccomp};
   task->fs = std::make_shared<task::FsState>();

@@ -9,22 +9,26 @@ namespace {
 constexpr char kFirstUnprivilegedPort[] = "net/ipv4/ip_unprivileged_port_start";
 
 // The kernel acts upon the first. Of what the others are about, it has nothing.
-constexpr std::string_view kGuests[] = {
-    kFirstUnprivilegedPort,
-    "net/ipv4/ping_group_range",
-    "kernel/msgmax",
-    "kernel/msgmnb",
-    "kernel/msgmni",
-    "kernel/sem",
-    "kernel/shmall",
-    "kernel/shmmax",
-    "kernel/shmmni",
-    "kernel/shm_rmid_forced",
-    "fs/mqueue/msg_default",
-    "fs/mqueue/msg_max",
-    "fs/mqueue/msgsize_default",
-    "fs/mqueue/msgsize_max",
-    "fs/mqueue/queues_max",
+struct GuestSysctl {
+  std::string_view path;
+  size_t numbers;  // that it consists of
+};
+constexpr GuestSysctl kGuests[] = {
+    {kFirstUnprivilegedPort, 1},
+    {"net/ipv4/ping_group_range", 2},
+    {"kernel/msgmax", 1},
+    {"kernel/msgmnb", 1},
+    {"kernel/msgmni", 1},
+    {"kernel/sem", 4},
+    {"kernel/shmall", 1},
+    {"kernel/shmmax", 1},
+    {"kernel/shmmni", 1},
+    {"kernel/shm_rmid_forced", 1},
+    {"fs/mqueue/msg_default", 1},
+    {"fs/mqueue/msg_max", 1},
+    {"fs/mqueue/msgsize_default", 1},
+    {"fs/mqueue/msgsize_max", 1},
+    {"fs/mqueue/queues_max", 1},
 };
 
 // Of a name with either of sysctl(8)'s separators. None of the names that matter here has one inside a part.
@@ -40,7 +44,26 @@ bool is_hosts_sysctl(const std::string& name, NetworkType network) {
 }
 
 bool is_guests_sysctl(const std::string& name) {
-  return std::ranges::find(kGuests, path_of(name)) != std::end(kGuests);
+  return std::ranges::find(kGuests, path_of(name), &GuestSysctl::path) != std::end(kGuests);
+}
+
+std::optional<std::string> guest_sysctl_value(const std::string& name, const std::string& value) {
+  const auto* known = std::ranges::find(kGuests, path_of(name), &GuestSysctl::path);
+  if (known == std::end(kGuests)) return value;
+  constexpr std::string_view kSpace = " \t\n";
+  std::string text;
+  size_t count = 0;
+  for (std::string_view rest = value;; ++count) {
+    rest.remove_prefix(std::min(rest.find_first_not_of(kSpace), rest.size()));
+    if (rest.empty()) break;
+    uint64_t number = 0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+    if (error != std::errc()) return std::nullopt;
+    rest.remove_prefix(static_cast<size_t>(end - rest.data()));
+    if (!rest.empty() && kSpace.find(rest[0]) == kSpace.npos) return std::nullopt;
+    text += (count > 0 ? "\t" : "") + std::to_string(number);
+  }
+  return count == known->numbers ? std::optional(text) : std::nullopt;
 }
 
 Sysctls jail_sysctls(const config::Config& container, NetworkType network) {
@@ -56,7 +79,8 @@ Sysctls jail_sysctls(const config::Config& container, NetworkType network) {
 
 Sysctls guest_sysctls(const config::Config& container) {
   Sysctls sysctls;
-  for (const auto& [name, value] : container.sysctl) sysctls[path_of(name)] = value;
+  for (const auto& [name, value] : container.sysctl)
+    sysctls[path_of(name)] = guest_sysctl_value(name, value).value_or(value);
   return sysctls;
 }
 

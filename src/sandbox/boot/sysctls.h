@@ -17,6 +17,8 @@ using Sysctls = std::map<std::string, std::string>;
 bool is_hosts_sysctl(const std::string& name, NetworkType network);
 // The application kernel's: those that it acts upon, and limits of what it has not, System V's messages for example.
 bool is_guests_sysctl(const std::string& name);
+// Its value as the kernel writes it back, or nothing, as it is none for this one.
+std::optional<std::string> guest_sysctl_value(const std::string& name, const std::string& value);
 
 // What the jail is to set on the host. The guest's own kernel says who may bind to a low port, so that in a network
 // namespace that is nobody else's the host is not to refuse it.

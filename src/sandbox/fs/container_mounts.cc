@@ -3,8 +3,14 @@
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <initializer_list>
+
 #include "base/result.h"
+#include "sandbox/fs/copy_tree.h"
 #include "sandbox/fs/host/host_filesystem.h"
+#include "sandbox/fs/mount_types.h"
 #include "sandbox/fs/overlay/overlay.h"
 #include "sandbox/fs/tmpfs.h"
 #include "sandbox/fs/tty/devpts.h"
@@ -20,11 +26,34 @@ using vfs::Path;
 constexpr uint64_t kKept =
     MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_NOSYMFOLLOW;
 constexpr uint64_t kHarmless = MS_SYNCHRONOUS | MS_DIRSYNC | MS_STRICTATIME | MS_LAZYTIME | MS_SILENT | MS_REC |
-                               MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
+                               MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE | MS_MANDLOCK | MS_I_VERSION;
+
+// As Linux has it: relatime, unless something else is asked for.
+uint64_t kept_flags(const ContainerMount& mount) {
+  const bool has_own = (mount.flags & (MS_NOATIME | MS_STRICTATIME)) != 0;
+  return (mount.flags & kKept) | (has_own ? 0 : MS_RELATIME);
+}
 
 SysResult<DentryPtr> mount_tmpfs(Kernel& kernel, const std::string& data) {
   TmpfsOptions options = TRY(parse_tmpfs_options(data, kernel.memory_limit));
   return make_tmpfs(*kernel.memory, options);
+}
+
+// Of a filesystem that has no options here but what `harmless` says, which is how it is anyway.
+SysResult<void> check_options(std::string_view data, std::initializer_list<std::string_view> harmless = {}) {
+  while (!data.empty()) {
+    const size_t comma = std::min(data.find(','), data.size());
+    const std::string_view option = data.substr(0, comma);
+    data.remove_prefix(std::min(comma + 1, data.size()));
+    if (!option.empty() && std::ranges::find(harmless, option) == harmless.end()) return std::unexpected(Errno{EINVAL});
+  }
+  return {};
+}
+
+bool has_option(std::string_view data, std::string_view key) {
+  for (size_t at = data.find(key); at != data.npos; at = data.find(key, at + 1))
+    if ((at == 0 || data[at - 1] == ',') && data.substr(at + key.size(), 1) == "=") return true;
+  return false;
 }
 
 using Maker = SysResult<DentryPtr> (*)(Kernel& kernel, const ContainerFiles& files, const ContainerMount& mount);
@@ -34,23 +63,35 @@ struct Type {
 };
 constexpr Type kTypes[] = {
     {"proc",
-     [](Kernel& kernel, const ContainerFiles& files, const ContainerMount&) -> SysResult<DentryPtr> {
+     [](Kernel& kernel, const ContainerFiles& files, const ContainerMount& mount) -> SysResult<DentryPtr> {
+       TRY(check_options(mount.data, {"hidepid=0", "hidepid=off"}));
        return make_procfs(kernel, files.proc);
      }},
     {"sysfs",
-     [](Kernel& kernel, const ContainerFiles& files, const ContainerMount&) -> SysResult<DentryPtr> {
+     [](Kernel& kernel, const ContainerFiles& files, const ContainerMount& mount) -> SysResult<DentryPtr> {
+       TRY(check_options(mount.data));
        return make_sysfs(kernel, files.sys);
      }},
     {"tmpfs", [](Kernel& kernel, const ContainerFiles&,
                  const ContainerMount& mount) { return mount_tmpfs(kernel, mount.data); }},
-    {"ramfs", [](Kernel& kernel, const ContainerFiles&,
-                 const ContainerMount& mount) { return mount_tmpfs(kernel, mount.data); }},
+    // Which knows one option, and passes the others over.
+    {"ramfs",
+     [](Kernel& kernel, const ContainerFiles&, const ContainerMount& mount) -> SysResult<DentryPtr> {
+       TmpfsOptions options;
+       options.mode = has_option(mount.data, "mode") ? TRY(parse_tmpfs_options(mount.data, kernel.memory_limit))
+       .mode : 0755;
+       return make_tmpfs(*kernel.memory, options);
+     }},
     {"devpts",
      [](Kernel& kernel, const ContainerFiles&, const ContainerMount& mount) -> SysResult<DentryPtr> {
        return make_devpts(kernel, TRY(parse_devpts_options(mount.data)));
      }},
     // Message queues are in no directory here: it stays empty.
-    {"mqueue", [](Kernel& kernel, const ContainerFiles&, const ContainerMount&) { return mount_tmpfs(kernel, ""); }},
+    {"mqueue",
+     [](Kernel& kernel, const ContainerFiles&, const ContainerMount& mount) -> SysResult<DentryPtr> {
+       TRY(check_options(mount.data));
+       return mount_tmpfs(kernel, "");
+     }},
     {"cgroup",
      [](Kernel& kernel, const ContainerFiles&, const ContainerMount&) -> SysResult<DentryPtr> {
        return make_cgroup_filesystem(kernel);
@@ -60,6 +101,9 @@ constexpr Type kTypes[] = {
        return make_cgroup_filesystem(kernel);
      }},
 };
+
+static_assert(std::ranges::equal(kTypes, kMountTypes, {},
+                                 [](const Type& type) { return std::string_view(type.name); }));
 
 Result<DentryPtr> make_root_of(Kernel& kernel, const ContainerFiles& files, const ContainerMount& mount) {
   if (mount.flags & MS_BIND) {
@@ -87,12 +131,24 @@ Result<void> add_mount(Kernel& kernel, const ContainerFiles& files, MountBuilder
   if (mount.flags & MS_REMOUNT) {
     Path path = TRY(builder.find(mount.destination));
     if (path.dentry != path.mount->root) return std::unexpected(Error(Errno{EINVAL}));
-    path.mount->flags = mount.flags & kKept;
+    path.mount->flags = kept_flags(mount);
     return {};
   }
   DentryPtr root = TRY(make_root_of(kernel, files, mount));
   Path at = TRY(builder.find_or_make(mount.destination, root->inode->has_type(S_IFDIR)));
-  builder.mounts().mount(at, std::move(root), shown_type(mount), mount.source, mount.flags & kKept,
+  if ((mount.flags & MS_BIND) == 0 && mount.type == "tmpfs" && !has_option(mount.data, "mode")) {
+    // runc's way: what is to be covered says what may be done there, and with a copy of it whose it is.
+    const vfs::Attributes covered = TRY(at.inode().attributes());
+    vfs::AttributeChange change;
+    change.mode = covered.st_mode & 07777;
+    if (mount.copy_up && !has_option(mount.data, "uid") && !has_option(mount.data, "gid")) {
+      change.uid = covered.st_uid;
+      change.gid = covered.st_gid;
+    }
+    TRY(root->inode->set_attributes(change));
+  }
+  if (mount.copy_up) TRY(copy_tree(at, *root->inode), "copying what it covers");
+  builder.mounts().mount(at, std::move(root), shown_type(mount), mount.source, kept_flags(mount),
                          mount.flags & MS_BIND ? std::string() : mount.data);
   return {};
 }
@@ -139,10 +195,15 @@ Result<std::shared_ptr<vfs::MountNamespace>> make_container_mounts(Kernel& kerne
                                                       files.overlay ? "overlay" : "root", MS_RELATIME);
   MountBuilder builder(mounts);
   for (const ContainerMount& mount : files.mounts) {
-    TRY(add_mount(kernel, files, builder, mount), "mounting {} on {}",
-        mount.flags & MS_BIND ? mount.source : mount.type, mount.destination);
+    const bool has_options = (mount.flags & MS_BIND) == 0 && !mount.data.empty();
+    TRY(add_mount(kernel, files, builder, mount), "mounting {} on {}{}{}",
+        mount.flags & MS_BIND ? mount.source : mount.type, mount.destination, has_options ? " with the options " : "",
+        has_options ? mount.data : "");
   }
   TRY(make_devices(builder, files.devices));
+  if (!files.working_directory.empty())
+    TRY(builder.find_or_make(files.working_directory, true), "making the working directory {}",
+        files.working_directory);
   for (const std::string& path : files.read_only_paths) TRY(protect(builder, path), "making {} read-only", path);
   for (const std::string& path : files.masked_paths) TRY(mask(kernel, builder, path), "masking {}", path);
   if (files.read_only_root) mounts->root().mount->flags |= MS_RDONLY;

@@ -21,10 +21,11 @@ namespace cella::sandbox::fs {
 
 struct ContainerMount {
   std::string destination;
-  std::string type;    // not looked at with MS_BIND
-  std::string source;  // as /proc/mounts shows it
-  uint64_t flags = 0;  // MS_*; MS_BIND: `backend` is mounted, MS_REMOUNT: flags of what is there are changed
-  std::string data;    // the filesystem's own options
+  std::string type;      // not looked at with MS_BIND
+  std::string source;    // as /proc/mounts shows it
+  uint64_t flags = 0;    // MS_*; MS_BIND: `backend` is mounted, MS_REMOUNT: flags of what is there are changed
+  std::string data;      // the filesystem's own options
+  bool copy_up = false;  // a tmpfs begins with a copy of what it covers
   std::shared_ptr<FileBackend> backend;
 };
 
@@ -38,6 +39,7 @@ struct ContainerFiles {
   std::vector<ContainerMount> mounts;
   std::vector<DeviceNode> devices;
   std::vector<std::string> masked_paths, read_only_paths;
+  std::string working_directory;  // of the first program, made where it is missing; empty: there is none
   // Types besides those that are known here, or in place of them.
   std::map<std::string, FilesystemFactory> factories;
   ProcfsHooks proc;

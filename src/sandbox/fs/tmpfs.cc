@@ -4,6 +4,7 @@
 #include <linux/fs.h>
 #include <sys/xattr.h>
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 
@@ -30,13 +31,18 @@ struct Super {
   uint64_t device;
   uint64_t limit;
   uint64_t used = 0;
+  uint64_t inode_limit = UINT64_MAX;
+  uint64_t inodes = 0;
 };
 using SuperPtr = std::shared_ptr<Super>;
 
 class TmpfsInode : public MemoryInode {
  public:
   TmpfsInode(SuperPtr super, uint32_t mode, uint32_t uid, uint32_t gid)
-      : MemoryInode(super->device, mode, uid, gid), super_(std::move(super)) {}
+      : MemoryInode(super->device, mode, uid, gid), super_(std::move(super)) {
+    ++super_->inodes;
+  }
+  ~TmpfsInode() override { --super_->inodes; }
 
   SysResult<std::string> get_xattr(const std::string& name) override {
     auto found = xattrs_.find(name);
@@ -62,6 +68,10 @@ class TmpfsInode : public MemoryInode {
   }
   SysResult<struct statfs> filesystem_statistics() override {
     struct statfs result = TRY(MemoryInode::filesystem_statistics());
+    if (super_->inode_limit != UINT64_MAX) {
+      result.f_files = super_->inode_limit;
+      result.f_ffree = super_->inode_limit - std::min(super_->inodes, super_->inode_limit);
+    }
     if (super_->limit != UINT64_MAX) {
       result.f_blocks = super_->limit / mm::kPageSize;
       result.f_bfree = result.f_bavail = (super_->limit - std::min(super_->used, super_->limit)) / mm::kPageSize;
@@ -269,6 +279,7 @@ class TmpfsDirectory final : public TmpfsInode {
     return found->second.inode;
   }
   SysResult<InodePtr> create(const vfs::NewFile& file) override {
+    if (is_full()) return fail(ENOSPC);
     std::shared_ptr<TmpfsInode> made;
     if (S_ISDIR(file.mode)) {
       made = std::make_shared<TmpfsDirectory>(super_, file.mode, file.uid, file.gid);
@@ -280,6 +291,7 @@ class TmpfsDirectory final : public TmpfsInode {
     return insert(file.name, std::move(made));
   }
   SysResult<InodePtr> symlink(const vfs::NewFile& file, const std::string& target) override {
+    if (is_full()) return fail(ENOSPC);
     return insert(file.name, std::make_shared<TmpfsLink>(super_, file.uid, file.gid, target));
   }
   SysResult<void> link(const std::string& name, vfs::Inode& target) override {
@@ -344,6 +356,7 @@ class TmpfsDirectory final : public TmpfsInode {
   const std::map<uint64_t, std::string>& order() const { return order_; }
 
  private:
+  bool is_full() const { return super_->inodes >= super_->inode_limit; }
   SysResult<InodePtr> insert(const std::string& name, std::shared_ptr<TmpfsInode> inode) {
     if (attributes_.st_nlink == 0) return fail(ENOENT);
     if (entries_.contains(name)) return fail(EEXIST);
@@ -398,23 +411,42 @@ SysResult<vfs::FilePtr> TmpfsDirectory::open(Caller&, const vfs::Path& path, int
   return std::make_shared<TmpfsDirectoryFile>(path, flags);
 }
 
-SysResult<uint64_t> parse_size(std::string_view text) {
+// memparse() of the kernel: a number and a unit.
+SysResult<uint64_t> parse_amount(std::string_view text) {
   uint64_t value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc()) return fail(EINVAL);
   std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
-  if (unit == "k" || unit == "K") return value << 10;
-  if (unit == "m" || unit == "M") return value << 20;
-  if (unit == "g" || unit == "G") return value << 30;
   if (unit.empty()) return value;
-  return fail(EINVAL);
+  constexpr std::string_view kUnits = "kmgtpe";
+  const size_t power = kUnits.find(static_cast<char>(unit[0] | 0x20));
+  if (unit.size() != 1 || power == std::string_view::npos) return fail(EINVAL);
+  const auto shift = static_cast<int>(power + 1) * 10;
+  return value << shift >> shift == value ? SysResult<uint64_t>(value << shift) : fail(EINVAL);
+}
+
+// Of `unit` bytes each; 0 is no limit, and a part of a page is a page.
+SysResult<uint64_t> parse_size(std::string_view text, uint64_t unit, uint64_t ram) {
+  uint64_t bytes = 0;
+  if (unit == 1 && text.ends_with('%')) {
+    text.remove_suffix(1);
+    constexpr uint64_t kHundred = 100, kMost = 100'000;
+    const uint64_t percent = TRY(parse_amount(text));
+    if (percent > kMost) return fail(EINVAL);
+    bytes = ram / kHundred * percent;
+  } else {
+    const uint64_t amount = TRY(parse_amount(text));
+    if (amount > UINT64_MAX / 2 / unit) return UINT64_MAX;
+    bytes = amount * unit;
+  }
+  return bytes == 0 ? UINT64_MAX : mm::page_up(bytes);
 }
 
 }  // namespace
 
-SysResult<TmpfsOptions> parse_tmpfs_options(const std::string& text, uint64_t memory) {
+SysResult<TmpfsOptions> parse_tmpfs_options(const std::string& text, uint64_t ram) {
   TmpfsOptions options;
-  options.size = memory / 2;
+  options.size = ram / 2;
   for (size_t start = 0; start < text.size();) {
     size_t end = std::min(text.find(',', start), text.size());
     std::string_view option(text.data() + start, end - start);
@@ -426,21 +458,28 @@ SysResult<TmpfsOptions> parse_tmpfs_options(const std::string& text, uint64_t me
       auto [stop, error] = std::from_chars(value.data(), value.data() + value.size(), target, base);
       return error == std::errc() && stop == value.data() + value.size();
     };
+    // How numbers and pages of files look like is our own affair, and this is how.
+    constexpr std::string_view kWhatThereIs[] = {"inode64", "huge=never", "mpol=default"};
+    if (option.empty() || std::ranges::find(kWhatThereIs, option) != std::end(kWhatThereIs)) continue;
     if (key == "size") {
-      options.size = TRY(parse_size(value));
-      if (options.size == 0) options.size = UINT64_MAX;
+      options.size = TRY(parse_size(value, 1, ram));
+    } else if (key == "nr_blocks") {
+      options.size = TRY(parse_size(value, mm::kPageSize, ram));
+    } else if (key == "nr_inodes") {
+      const uint64_t inodes = TRY(parse_amount(value));
+      options.inodes = inodes == 0 ? UINT64_MAX : inodes;
     } else if (key == "mode"  ? !number(options.mode, 8)
                : key == "uid" ? !number(options.uid, 10)
-               : key == "gid" ? !number(options.gid, 10)
-                              : key != "nr_inodes" && key != "nr_blocks") {
+                              : key != "gid" || !number(options.gid, 10)) {
       return fail(EINVAL);
     }
   }
+  options.mode &= 07777;
   return options;
 }
 
 vfs::DentryPtr make_tmpfs(mm::MemoryFile& memory, const TmpfsOptions& options) {
-  auto super = std::make_shared<Super>(Super{memory, new_device_number(), options.size});
+  auto super = std::make_shared<Super>(Super{memory, new_device_number(), options.size, 0, options.inodes});
   auto root = std::make_shared<vfs::Dentry>();
   root->inode = std::make_shared<TmpfsDirectory>(super, S_IFDIR | options.mode, options.uid, options.gid);
   return root;

@@ -7,14 +7,15 @@
 namespace cella::sandbox::fs {
 
 struct TmpfsOptions {
-  uint64_t size = UINT64_MAX;  // bytes of all files together; this much: no limit
+  uint64_t size = UINT64_MAX;    // bytes of all files together; this much: no limit
+  uint64_t inodes = UINT64_MAX;  // files, directories and links together, with the root
   uint32_t mode = 01777;
   uint32_t uid = 0, gid = 0;
 };
 
-// "size=65536k,mode=755,uid=0": EINVAL for what is not one of tmpfs'. Where no size is said it is half of `memory`,
-// what the machine has; size=0 is no limit.
-SysResult<TmpfsOptions> parse_tmpfs_options(const std::string& text, uint64_t memory);
+// "size=65536k,mode=755,uid=0": EINVAL for what is not one of tmpfs'. `ram`: bytes of what the machine has, of which a
+// size may be a percentage; half of it is the size where none is said, and size=0 is no limit.
+SysResult<TmpfsOptions> parse_tmpfs_options(const std::string& text, uint64_t ram);
 
 // Its root. `memory` must outlive it.
 vfs::DentryPtr make_tmpfs(mm::MemoryFile& memory, const TmpfsOptions& options);

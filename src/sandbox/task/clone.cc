@@ -32,6 +32,7 @@ std::shared_ptr<ThreadGroup> new_group(Task& parent, const CloneRequest& request
   group->terminal = from.terminal;
   group->limits = from.limits;
   group->name = from.name;
+  group->oom_score_adj = from.oom_score_adj;
   group->exit_signal = request.flags & CLONE_PARENT ? from.exit_signal : request.exit_signal;
   group->parent = request.flags & CLONE_PARENT ? from.parent : std::weak_ptr(parent.group);
   group->start_time = core::now();

@@ -34,6 +34,8 @@ class ThreadGroup;
 inline constexpr char kRelease[] = "5.15.0-cella";
 inline constexpr char kVersion[] = "#1 SMP";
 
+inline constexpr char kWholeIdMap[] = "         0          0 4294967295\n";
+
 // uname(2).
 struct HostName {
   std::string node = "cella";
@@ -74,6 +76,8 @@ class Kernel {
   std::shared_ptr<vfs::MountNamespace> mounts;
   std::shared_ptr<net::Stack> network;         // what sockets are made of, net/stack.h; null: there are none
   std::map<std::string, std::string> sysctls;  // what /proc/sys says by path, where that is not the usual
+  // uid_map and gid_map of the namespace that all programs are in, user_namespaces(7).
+  std::string uid_map = kWholeIdMap, gid_map = kWholeIdMap;
   // What loader/ maps into every program.
   struct Vdso {
     std::shared_ptr<mm::Mappable> clocks, code;

@@ -32,9 +32,15 @@ constexpr const char* kZero = "0";
 constexpr const char* kPersonality = "00000000\n";
 constexpr const char* kCoreDumpFilter = "00000033\n";
 constexpr const char* kCgroup = "0::/\n";
-constexpr const char* kIdMap = "         0          0 4294967295\n";
 constexpr const char* kSetGroups = "allow\n";
 constexpr const char* kTimeOffsets = "monotonic           0         0\nboottime            0         0\n";
+
+// The same for every process, as there is one user namespace.
+template <std::string task::Kernel::* kText>
+SysResult<std::string> id_map_text(Caller&, const Subject& subject) {
+  TRY(subject.process());
+  return subject.kernel.*kText;
+}
 
 // The maps of the first user namespace are written, and stay.
 SysResult<void> refuse(Caller&, const Subject&, std::string_view) {
@@ -127,7 +133,7 @@ constexpr ProcessFile kFiles[] = {
     {"comm", 0644, false, comm_text, store_comm},
     {"coredump_filter", 0444, false, fixed<kCoreDumpFilter>},
     {"environ", 0400, true, environment_text},
-    {"gid_map", 0644, false, fixed<kIdMap>, refuse},
+    {"gid_map", 0644, false, id_map_text<&task::Kernel::gid_map>, refuse},
     {"limits", 0444, false, limits_text},
     {"loginuid", 0644, false, fixed<kNoAudit>, refuse},
     {"maps", 0444, true, maps_text},
@@ -145,7 +151,7 @@ constexpr ProcessFile kFiles[] = {
     {"statm", 0444, false, statm_text},
     {"status", 0444, false, status_text},
     {"timens_offsets", 0444, false, fixed<kTimeOffsets>},
-    {"uid_map", 0644, false, fixed<kIdMap>, refuse},
+    {"uid_map", 0644, false, id_map_text<&task::Kernel::uid_map>, refuse},
     {"wchan", 0444, false, fixed<kZero>},
 };
 
