@@ -116,6 +116,15 @@ def test_fields_are_refused_by_name(sandbox, pointer, change):
     assert c.state() is None
 
 
+def test_many_devices_are_not_all_named(sandbox):
+    c = sandbox("true")
+    c.config["linux"]["devices"] = [{"path": f"/dev/d{n}", "type": "b", "major": 7, "minor": n} for n in range(300)]
+    result = c.run()
+    assert result.returncode != 0
+    assert "b 7:0 for /dev/d0" in result.stderr and "and 292 more" in result.stderr
+    assert len(result.stderr) < 2000
+
+
 def test_mounts_with_options_that_there_are_none_of(sandbox):
     for kind, options in ("tmpfs", ["bogus=1"]), ("tmpfs", ["size=much"]), ("proc", ["hidepid=2"]), ("mqueue", ["size=1"]):
         c = sandbox("true")

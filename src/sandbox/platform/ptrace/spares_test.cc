@@ -60,6 +60,15 @@ class SparesTest : public testing::Test {
     context.registers().rip = kCode;
     return context.flush() ? context.run().event : Event::kDead;
   }
+  // Of the address space, which has run.
+  std::unique_ptr<Context> further_thread(Runner& runner) {
+    std::unique_ptr<Context> second = platform_->new_context(*space_, context_.get(), runner.tid()).value();
+    runner.do_now([&] {
+      ASSERT_TRUE(second->attach().has_value());
+      EXPECT_EQ(run(*second), Event::kSyscall);
+    });
+    return second;
+  }
   // The process of the address space, or that which was kept of the last one.
   pid_t process() {
     for (pid_t pid : children())
@@ -96,12 +105,8 @@ TEST_F(SparesTest, AProcessThatTheHostHasEnded) {
 TEST_F(SparesTest, AProcessWithThreadsThatTheHostHasEnded) {
   const pid_t kept = process();
   Runner runner;
-  std::unique_ptr<Context> second = platform_->new_context(*space_, context_.get(), runner.tid()).value();
-  runner.do_now([&] {
-    ASSERT_TRUE(second->attach().has_value());
-    EXPECT_EQ(run(*second), Event::kSyscall);
-    second.reset();
-  });
+  std::unique_ptr<Context> second = further_thread(runner);
+  runner.do_now([&] { second.reset(); });
   ASSERT_EQ(::kill(kept, SIGKILL), 0);
   ::usleep(50'000);
   EXPECT_FALSE(platform_->new_context(*space_, context_.get(), runner.tid()).has_value());
@@ -114,11 +119,7 @@ TEST_F(SparesTest, AProcessWithThreadsThatTheHostHasEnded) {
 TEST_F(SparesTest, AThreadThatTheHostHasEnded) {
   const pid_t kept = process();
   Runner runner;
-  std::unique_ptr<Context> second = platform_->new_context(*space_, context_.get(), runner.tid()).value();
-  runner.do_now([&] {
-    ASSERT_TRUE(second->attach().has_value());
-    EXPECT_EQ(run(*second), Event::kSyscall);
-  });
+  std::unique_ptr<Context> second = further_thread(runner);
   ASSERT_EQ(::kill(kept, SIGKILL), 0);
   ::usleep(50'000);
   runner.do_now([&] {
