@@ -38,7 +38,8 @@ struct SandboxPlan {
 Result<SandboxPlan> plan_sandbox(const FactoryOptions& options, const std::string& id, const config::Config& config,
                                  const config::ProcessConfig& process, plan::Facts& facts, size_t extra_files);
 
-// What of the container's configuration is otherwise in a sandbox, and may be passed over, to be told of: into `ignored`.
+// What of the container's configuration is otherwise in a sandbox, and may be passed over, to be told of: into
+// `ignored`.
 Result<void> note_sandbox(const config::Config& config, std::vector<Finding>& ignored);
 
 // What the plan names, opened.

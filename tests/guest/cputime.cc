@@ -167,9 +167,9 @@ TEST_P(Itimer, IsNotInherited) {
   Counted counted(signal);
   itimerval wanted = milliseconds(60'000, 0), none = {};
   ASSERT_EQ(setitimer(which, &wanted, nullptr), 0);
-  EXPECT_EQ(status_of([which = which] {
+  EXPECT_EQ(status_of([own = which] {
               itimerval left = {};
-              _exit(getitimer(which, &left) == 0 && left.it_value.tv_sec == 0 ? 0 : 1);
+              _exit(getitimer(own, &left) == 0 && left.it_value.tv_sec == 0 ? 0 : 1);
             }),
             0);
   ASSERT_EQ(setitimer(which, &none, nullptr), 0);
