@@ -44,5 +44,13 @@ TEST(Sysctls, LowPortsAreTheGuestKernelsToRefuse) {
   }
 }
 
+TEST(Sysctls, OfTheGuestAreNumbers) {
+  EXPECT_EQ(guest_sysctl_value("kernel.sem", " 1  2\t3 4\n"), "1\t2\t3\t4");
+  EXPECT_EQ(guest_sysctl_value("kernel/msgmax", "8192"), "8192");
+  for (const char* bad : {"", "x", "1 2", "1x", "-1", "99999999999999999999"})
+    EXPECT_FALSE(guest_sysctl_value("kernel.msgmax", bad)) << bad;
+  EXPECT_EQ(guest_sysctl_value("net.ipv4.tcp_congestion_control", "cubic"), "cubic");
+}
+
 }  // namespace
 }  // namespace cella::sandbox::boot
