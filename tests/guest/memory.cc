@@ -1,6 +1,7 @@
 // Memory: mmap(2), mprotect(2), munmap(2), mremap(2), brk(2), madvise(2), seals of memfds, process_vm_readv(2).
 #include <setjmp.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 
 #include "guest.h"
@@ -320,6 +321,36 @@ TEST_F(Memory, ProcessVmReadsAndWritesAnother) {
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
   munmap(m, kPage);
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winfinite-recursion"
+[[gnu::noinline]] int overflow(int depth) {
+  volatile char frame[2048];
+  frame[0] = static_cast<char>(depth);
+  return overflow(depth + 1) + frame[0];
+}
+#pragma GCC diagnostic pop
+TEST(Stack, EndsAtItsLimit) {
+  const int status = in_child([] {
+    const rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    return overflow(0);
+  });
+  ASSERT_TRUE(WIFSIGNALED(status)) << status;
+  EXPECT_EQ(WTERMSIG(status), SIGSEGV);
+}
+TEST(Stack, GrowsWhenItMay) {
+  rlimit limit = {};
+  ASSERT_EQ(getrlimit(RLIMIT_STACK, &limit), 0);
+  if (limit.rlim_max < 16 << 20) GTEST_SKIP() << "the hard limit of stacks is too low";
+  EXPECT_CHILD([&] {
+    limit.rlim_cur = 16 << 20;
+    REQUIRE(setrlimit(RLIMIT_STACK, &limit) == 0);
+    volatile char* below = static_cast<char*>(__builtin_frame_address(0));
+    for (size_t used = 0; used < 12 << 20; used += 65536) *(below - used - 65536) = 1;
+    return 0;
+  });
 }
 
 TEST_F(Memory, MremapLeavesAnEmptyMapping) {

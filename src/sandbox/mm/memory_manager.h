@@ -102,7 +102,8 @@ class MemoryManager {
   enum class Access { kRead, kWrite, kExecute };
   enum class FaultResult { kHandled, kUnmapped, kDenied, kBus, kNoMemory };
   // The guest could not make this access. The host does not say what it was: see access_of().
-  FaultResult handle_fault(uint64_t address, Access access);
+  // `stack_limit`: RLIMIT_STACK, how large a stack may grow.
+  FaultResult handle_fault(uint64_t address, Access access, uint64_t stack_limit);
   // What an access at `address` that the host refused must have been, when the program was at `instruction`.
   Access access_of(uint64_t address, uint64_t instruction) const;
 

@@ -123,7 +123,7 @@ SysResult<MemoryManager::Pmas::iterator> MemoryManager::prepare(uint64_t address
   return pma;
 }
 
-MemoryManager::FaultResult MemoryManager::handle_fault(uint64_t address, Access access) {
+MemoryManager::FaultResult MemoryManager::handle_fault(uint64_t address, Access access, uint64_t stack_limit) {
   auto vma = vma_at(address);
   if (vma == vmas_.end()) {
     // A stack grows to where it is touched.
@@ -133,6 +133,7 @@ MemoryManager::FaultResult MemoryManager::handle_fault(uint64_t address, Access 
     uint64_t bottom = above == vmas_.begin() ? kLowest : std::prev(above)->second.end;
     uint64_t page = page_down(address);
     if (page < bottom + kGap || above->first - page > kGap * 64) return FaultResult::kUnmapped;
+    if (above->second.end - page > stack_limit) return FaultResult::kUnmapped;
     Vma grown = above->second;
     uint64_t old_start = above->first;
     vmas_.erase(above);

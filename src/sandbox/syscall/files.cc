@@ -43,6 +43,11 @@ SysResult<void> check_change(Task& task, const Path& directory) {
   return vfs::check_access(task.creds, directory, vfs::kMayWrite | vfs::kMayExecute);
 }
 
+// Said before anybody looks for what is to be removed.
+SysResult<void> check_writable(const Path& path) {
+  return path.mount->flags & MS_RDONLY ? SysResult<void>(fail(EROFS)) : SysResult<void>();
+}
+
 bool is_special_name(const std::string& name) {
   return name.empty() || name == "." || name == "..";
 }
@@ -235,6 +240,7 @@ Outcome remove_at(Task& task, int fd, uint64_t address, bool directory) {
   if (parent.name.empty()) return fail(directory ? EBUSY : EISDIR);
   if (parent.name == ".") return fail(directory ? EINVAL : EISDIR);
   if (parent.name == "..") return fail(directory ? ENOTEMPTY : EISDIR);
+  TRY(check_writable(parent.directory));
   Path victim = TRY(vfs::entry_of(task.fs->position, parent));
   vfs::Attributes attributes = TRY(victim.inode().attributes());
   TRY(vfs::check_delete(task.creds, parent.directory, attributes));
@@ -277,6 +283,7 @@ Outcome rename_at(Task& task, int fd, uint64_t address, int new_fd, uint64_t new
   vfs::Parent to = TRY(vfs::resolve_parent(task, position, new_start, new_path));
   if (is_special_name(from.name) || is_special_name(to.name)) return fail(EBUSY);
   if (from.directory.mount != to.directory.mount) return fail(EXDEV);
+  TRY(check_writable(from.directory));
   Path moved = TRY(vfs::entry_of(position, from));
   vfs::Attributes attributes = TRY(moved.inode().attributes());
   TRY(vfs::check_delete(task.creds, from.directory, attributes));

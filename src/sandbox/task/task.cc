@@ -158,7 +158,8 @@ void Task::handle_fault(const siginfo_t& info) {
   siginfo_t signal = {};
   signal.si_addr = info.si_addr;
   using Result = mm::MemoryManager::FaultResult;
-  switch (memory.handle_fault(address, memory.access_of(address, registers().rip))) {
+  const mm::MemoryManager::Access access = memory.access_of(address, registers().rip);
+  switch (memory.handle_fault(address, access, group->limit(RLIMIT_STACK))) {
     case Result::kHandled:
       ++usage_.faults;
       return;
