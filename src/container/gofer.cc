@@ -1,9 +1,10 @@
 #include "container/gofer.h"
 
 #include <fcntl.h>
+#include <linux/mount.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -20,32 +21,33 @@ using sys::FileDescriptor;
 
 constexpr uint32_t kRequest = plan::kFirstExtraFile;
 constexpr uint32_t kSocket = kRequest + 1;
-constexpr uint32_t kFirstRoot = kSocket + 1;
+constexpr uint32_t kReport = kSocket + 1;
 
 }  // namespace
 
-Result<GoferPlan> plan_gofer(const config::Config& container, const std::vector<bool>& read_only,
+Result<GoferPlan> plan_gofer(const config::Config& container, const std::vector<config::Mount>& trees,
                              const sandbox::JailFacts& facts) {
   rlimit limit;
   if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) return base::fail_errno(errno, "reading the limit of descriptors");
-  GoferPlan plan{sandbox::gofer::make_jail(container, facts, limit.rlim_max), {}, 0};
+  GoferPlan plan{sandbox::gofer::make_jail(container, facts, trees, limit.rlim_max), {}, 0};
   plan.jail.process.args = {"cella", "gofer", std::to_string(kRequest)};
-  uint32_t next = kFirstRoot;
-  for (bool one : read_only) plan.request.roots.push_back({static_cast<int>(next++), one});
+  for (const config::Mount& tree : trees) {
+    const bool read_only = (tree.flags & MS_RDONLY) != 0 || (tree.rec_attr_set & MOUNT_ATTR_RDONLY) != 0;
+    plan.request.roots.push_back({sandbox::tree_path(plan.request.roots.size()), read_only});
+  }
   plan.request.socket = kSocket;
-  plan.request.report = static_cast<int>(next);
-  plan.extra_files = next - plan::kFirstExtraFile;
+  plan.request.report = kReport;
+  plan.extra_files = kReport - plan::kFirstExtraFile;
   return plan;
 }
 
-Result<GoferFiles> open_gofer(const GoferPlan& plan, std::vector<FileDescriptor> roots) {
+Result<GoferFiles> open_gofer(const GoferPlan& plan) {
   auto [kernels, gofers] = TRY(sys::packet_pair(), "making the socket to the gofer");
   GoferFiles files;
   files.kernel_socket = std::move(kernels);
   files.owned.push_back(TRY(sys::memory_file("cella-gofer-request", sandbox::gofer::to_json(plan.request), true),
                             "writing the gofer's request"));
   files.owned.push_back(std::move(gofers));
-  std::ranges::move(roots, std::back_inserter(files.owned));
   return files;
 }
 
@@ -56,6 +58,7 @@ Result<Launched> launch_gofer(const std::string& id, const GoferPlan& plan, cons
   options.wait_for_start = false;
   options.extra_files = plan.extra_files;
   options.open_program = true;
+  options.destination_names = plan.jail.destination_names;
   plan::Built built =
       TRY(plan::build_create(plan.jail.config, plan.jail.process, facts, options), "planning the gofer");
   // Whatever the container's streams are, nothing of it goes there.

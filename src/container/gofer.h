@@ -17,22 +17,20 @@
 
 namespace cella::container {
 
-// Nothing has been opened. The gofer's descriptors are the request, the socket and the roots, from 3 on.
+// Nothing has been opened. The gofer's descriptors are the request and the socket, from 3 on.
 struct GoferPlan {
   sandbox::Jail jail;
   sandbox::gofer::GoferRequest request;
   uint32_t extra_files = 0;
 };
-// `read_only`: for each root.
-Result<GoferPlan> plan_gofer(const config::Config& container, const std::vector<bool>& read_only,
+Result<GoferPlan> plan_gofer(const config::Config& container, const std::vector<config::Mount>& trees,
                              const sandbox::JailFacts& facts);
 
 struct GoferFiles {
   sys::FileDescriptor kernel_socket;       // the kernel's end
   std::vector<sys::FileDescriptor> owned;  // in the order of the gofer's
 };
-// `roots`: detached trees, or O_PATH.
-Result<GoferFiles> open_gofer(const GoferPlan& plan, std::vector<sys::FileDescriptor> roots);
+Result<GoferFiles> open_gofer(const GoferPlan& plan);
 
 // Where it belongs: the container's cgroup.
 struct GoferCgroup {

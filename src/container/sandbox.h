@@ -21,16 +21,10 @@ namespace cella::container {
 struct SandboxPlan {
   sandbox::Jail jail;
   sandbox::boot::BootRequest request;
-  // Of the host's: the root, and what is bound. In this order the kernel's descriptors after the request and the
-  // control socket, which are the first; or the gofer's roots, and then the socket to it is the kernel's third. Behind
-  // them are the process's own extra files.
-  struct Source {
-    std::string path;
-    bool recursive = false, read_only = false;
-  };
-  std::vector<Source> sources;
-  std::string log;           // FactoryOptions::sandbox_log; its descriptor is behind those of the sources
-  uint32_t extra_files = 0;  // all that the kernel is passed
+  std::string log;  // FactoryOptions::sandbox_log
+  // All that the kernel is passed: the request, the control socket, the socket to the gofer, the log and the process's
+  // own extra files.
+  uint32_t extra_files = 0;
   std::optional<GoferPlan> gofer;
 };
 // `facts` are the container's; what is left of them are its jail's. kUnsupported, with findings, for what the sandbox

@@ -68,6 +68,7 @@ class Start {
       sandbox_files_ = TRY(open_sandbox(*container_.options, *sandbox_, container_.directory, process_.extra_files));
       options.extra_files = sandbox_->extra_files;
       options.open_program = true;
+      options.destination_names = sandbox_->jail.destination_names;
     }
     const config::Config& planned = sandbox_ ? sandbox_->jail.config : config_;
     plan::Built built = TRY(plan::build_create(planned, sandbox_ ? sandbox_->jail.process : process, facts, options));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,6 +46,8 @@ struct StartOptions {
   // for in $PATH or /etc/passwd, and no devices are made. It inherits the way to report errors, see plan/layout.h,
   // "Reports".
   bool open_program = false;
+  // What errors call the destinations of mounts that are not the user's own words.
+  std::map<std::string, std::string> destination_names;
 };
 
 }  // namespace cella::plan

@@ -48,7 +48,7 @@ class UserNamespaces {
   uint32_t make(const Mount& mount) {
     Writer& w = b_.writer;
     uint32_t slot = w.slot();
-    std::string about = fmt::format("mapping the ids of {} for {}", mount.source, mount.destination);
+    std::string about = fmt::format("mapping the ids of {} for {}", mount.source, b_.name_of(mount.destination));
     if (!mount.idmap_userns_path.empty()) {
       w.step(Op::kOpenNamespace,
              {slot, w.string(mount.idmap_userns_path), config::namespace_clone_flag(NamespaceType::kUser)}, about);
@@ -79,7 +79,7 @@ void add_mount_sources(Builder& b) {
     b.writer.step(Op::kOpenTree,
                   {slot, b.writer.string(mount.source), (mount.flags & MS_REC) != 0, opens_link(mount), users,
                    mount.idmap && mount.idmap_recursive},
-                  fmt::format("bind mounting {} on {}", mount.source, mount.destination));
+                  fmt::format("bind mounting {} on {}", mount.source, b.name_of(mount.destination)));
   }
 }
 

@@ -21,6 +21,11 @@ struct Builder {
   bool is_new(config::NamespaceType type) const { return config.namespaces.is_new(type); }
   bool joins(config::NamespaceType type) const { return has(type) && !is_new(type); }
   bool has(config::NamespaceType type) const { return config.namespaces.contains(type); }
+  // As errors call it.
+  std::string name_of(const std::string& destination) const {
+    auto name = options.destination_names.find(destination);
+    return name != options.destination_names.end() ? name->second : destination;
+  }
 };
 
 // check.cc, check_mounts.cc: what no plan can be made for.

@@ -63,7 +63,7 @@ uint64_t attach_flags(const Mount& mount, const std::string& target) {
 }
 
 void add_bind(Builder& b, const Mount& mount, const std::string& target, uint32_t slot) {
-  std::string about = fmt::format("bind mounting {} on {}", mount.source, target);
+  std::string about = fmt::format("bind mounting {} on {}", mount.source, b.name_of(target));
   if (slot != kNoSlot) {
     b.writer.step(Op::kSlotTree, {slot}, about);
     // The launcher's copy is as much the host's as the host's own; init's copies are kept apart since it changed its

@@ -58,18 +58,19 @@ def test_the_gofers_jail(proxied):
     for kind in ("user", "mnt", "pid", "ipc", "uts", "net"):
         own = os.readlink(f"/proc/{pid}/ns/{kind}")
         assert own != os.readlink(f"/proc/self/ns/{kind}") and own != os.readlink(f"/proc/{c.pid}/ns/{kind}"), kind
-    # Nothing but a procfs, which shows processes alone.
-    assert os.listdir(f"/proc/{pid}/root") == ["proc"]
+    # Nothing but the container's files and a procfs, which shows processes alone.
+    assert sorted(os.listdir(f"/proc/{pid}/root")) == ["0", "proc"]
     mounts = harness.parse_mounts(pathlib.Path(f"/proc/{pid}/mountinfo").read_text())
-    assert sorted(mounts) == ["/", "/proc"]
+    assert sorted(mounts) == ["/", "/0", "/proc"]
     assert "cpuinfo" not in os.listdir(f"/proc/{pid}/root/proc")
-    # Of each root there is nothing above.
+    # Of each root there is nothing above but the jail's.
     for number in descriptors(pid):
         info = os.stat(f"/proc/{pid}/fd/{number}")
         root = os.stat(c.rootfs)
         if (info.st_dev, info.st_ino) == (root.st_dev, root.st_ino):
             above = os.stat(f"/proc/{pid}/fd/{number}/..")
-            assert (above.st_dev, above.st_ino) == (root.st_dev, root.st_ino)
+            jail = os.stat(f"/proc/{pid}/root/")
+            assert (above.st_dev, above.st_ino) == (jail.st_dev, jail.st_ino)
             break
     else:
         pytest.fail("it has no root")

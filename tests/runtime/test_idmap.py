@@ -19,6 +19,19 @@ def owners(source):
     return source
 
 
+@pytest.fixture(params=["namespaces", "sandbox"])
+def box(box, request):
+    def make(*args, **kwargs):
+        c = box(*args, **kwargs)
+        c.config["annotations"] = {"dev.cella.isolation": request.param}
+        return c
+    return make
+
+
+def is_sandboxed(container):
+    return container.config["annotations"]["dev.cella.isolation"] == "sandbox"
+
+
 def maps(container, host, size=1):
     return [{"containerID": container, "hostID": host, "size": size}]
 
@@ -75,7 +88,9 @@ def test_the_source_is_as_it_was(box, source):
     add_mapped(c, source, ["bind", "noexec", "private"], maps(1000, 5), maps(2000, 6))
     result = c.run()
     mount = parse_mounts("\n".join(line for line in result.stderr.splitlines() if " - " in line))["/mnt"]
-    assert {"idmapped", "noexec"} <= mount.options
+    if not is_sandboxed(c):  # its kernel has no such mounts itself
+        assert "idmapped" in mount.options
+    assert "noexec" in mount.options
     assert (source / "file").stat().st_uid == 1000
 
 

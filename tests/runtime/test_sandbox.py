@@ -7,7 +7,9 @@ import errno
 import json
 import os
 import random
+import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -516,6 +518,87 @@ def test_bind_mounts(sandbox, source):
     assert (source / "new").read_text() == "written\n"
 
 
+@pytest.mark.parametrize("options, propagation, is_seen", [
+    (["rslave"], None, True), (["slave"], "private", False), ([], None, True), ([], "slave", True), ([], "rprivate", False),
+    (["rprivate"], None, False), (["private"], "slave", False), (["rslave", "runbindable"], None, False)])
+def test_mounts_of_the_hosts_are_seen_as_the_propagation_says(sandbox, box, source, workdir, options, propagation, is_seen):
+    """What the host mounts below a bind when the container is there; the container of the namespaces engine agrees."""
+    for make in sandbox, box:
+        c = make("sleep", "1000")
+        c.config["mounts"].append({"destination": "/in", "type": "bind", "source": str(source), "options": ["rbind", *options]})
+        if propagation:
+            c.config["linux"]["rootfsPropagation"] = propagation
+        (workdir / "more").mkdir(exist_ok=True)
+        (workdir / "more/later").write_text("")
+        c.write()
+        script = """mount --bind $source $source; mount --make-shared $source
+            $cella run --detach --bundle $bundle $id <&- >&- 2>errors || { cat errors >&2; exit 1; }
+            mount --bind more $source/sub; $cella exec $id ls /in/sub"""
+        result = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-ec", script], cwd=workdir,
+                                capture_output=True, text=True,
+                                env={**os.environ, "source": str(source), "id": c.id, "bundle": str(c.bundle),
+                                     "cella": f"{c.runtime} --root {c.root}"})
+        assert result.returncode == 0, result.stderr
+        assert ("later" in result.stdout) == is_seen, (make, result.stdout)
+        c.delete("--force")
+
+
+@pytest.mark.parametrize("kind", ["itself", "below"])
+def test_what_the_hosts_mount_forbids_is_forbidden(sandbox, source, kind):
+    """noexec, nosuid and ro of a mount of the host's, also of one below what is bound."""
+    c = sandbox("sh", "-c", "cd $1; /bin/busybox cp /bin/busybox new; ./true; echo $?; ./passwd; "
+                            "grep ' /in ' /proc/mounts | cut -d' ' -f4", "sh", "/in" if kind == "itself" else "/in/sub")
+    place = source if kind == "itself" else source / "sub"
+    for name in "true", "passwd":
+        shutil.copy(c.rootfs / "bin/busybox", place / name)
+    (place / "passwd").chmod(0o4755)
+    c.config["process"]["user"] = {"uid": 1000, "gid": 1000}
+    c.config["process"]["noNewPrivileges"] = False
+    c.config["mounts"].append({"destination": "/in", "type": "bind", "source": str(source), "options": ["rbind"]})
+    harness.in_private_mounts(c, f"mount --bind {place} {place}; mount -o remount,bind,noexec,nosuid,ro {place}")
+    result = c.run()
+    assert "./true: Permission denied" in result.stderr and "126" in result.stdout, (result.stdout, result.stderr)
+    assert "Read-only file system" in result.stderr
+    if kind == "itself":
+        assert {"ro", "nosuid", "noexec"} <= set(result.stdout.split("\n")[-2].split(","))
+    harness.in_private_mounts(c, f"mount --bind {place} {place}; mount -o remount,bind,nosuid {place}")
+    assert "must be suid" in c.run().stderr
+    harness.in_private_mounts(c, f"mount --bind {place} {place}")
+    assert "must be suid" not in c.run().stderr
+
+
+def test_options_take_back_what_the_hosts_mount_forbids(sandbox, source):
+    c = sandbox("/in/true")
+    shutil.copy(c.rootfs / "bin/busybox", source / "true")
+    harness.in_private_mounts(c, f"mount --bind {source} {source}; mount -o remount,bind,noexec {source}")
+    bind(c, source, "/in")
+    assert c.run().returncode != 0
+    c.config["mounts"][-1]["options"].append("exec")
+    assert c.run().returncode == 0
+
+
+def test_recursive_attributes(sandbox, source):
+    """rro is for what is below as well, ro as in runc for the mount alone as far as the host's is concerned."""
+    c = sandbox("sh", "-c", "echo x >/in/new; echo x >/in/sub/new; cp /bin/busybox /t/b; /t/b true; echo $?")
+    c.config["mounts"].append({"destination": "/in", "type": "bind", "source": str(source), "options": ["rbind", "rro"]})
+    c.config["mounts"].append({"destination": "/t", "type": "tmpfs", "source": "t", "options": ["rnoexec"]})
+    harness.in_private_mounts(c, f"mount -t tmpfs t {source}/sub")
+    result = c.run()
+    assert result.stderr.count("Read-only file system") == 2 and result.stdout == "126\n", (result.stdout, result.stderr)
+
+
+def test_unbindable(sandbox, source):
+    script = "mount --bind /in /mnt; mount --bind /in/sub /mnt; mount --bind / /mnt && ls /mnt/in; grep -c unbindable /proc/self/mountinfo"
+    c = sandbox("/bin/busybox", "sh", "-c", script.replace("mount -", "/bin/busybox mount -"))
+    c.config["process"]["capabilities"] = {k: ["CAP_SYS_ADMIN"] for k in ("bounding", "effective", "permitted")}
+    bind(c, source, "/in", "unbindable")
+    (c.rootfs / "mnt").mkdir(exist_ok=True)
+    result = c.run()
+    assert result.stderr.count("Invalid argument") == 2 and result.stdout == "1\n", (result.stdout, result.stderr)
+    c.config["linux"]["rootfsPropagation"] = "runbindable"
+    assert c.run().stderr.count("Invalid argument") == 3
+
+
 def test_bind_of_a_single_file(sandbox, source):
     c = sandbox("sh", "-c", "cat /etc/one; echo more >>/etc/one; cat /etc/one; echo new >/etc/one; chmod 600 /etc/one; "
                             "touch -d @1000 /etc/one; cat /etc/two; echo no >/etc/two")
@@ -632,11 +715,12 @@ def test_jail(sandbox):
         assert status_of(f"{pid}/task/{task}")["Seccomp"] == "2", "a thread without the filter"
     for kind in ("user", "pid", "mnt", "ipc", "uts", "net"):
         assert os.readlink(f"/proc/{pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}"), kind
-    assert os.listdir(f"/proc/{pid}/root") == []
-    assert open(f"/proc/{pid}/mounts").read().split()[:4] == ["tmpfs", "/", "tmpfs"] + [
-        open(f"/proc/{pid}/mounts").read().split()[3]]
-    assert open(f"/proc/{pid}/mounts").read().split()[3].startswith("ro,nosuid,nodev,noexec")
-    assert len(open(f"/proc/{pid}/mounts").readlines()) == 1
+    # The container's files, where the kernel opens them itself, and nothing else.
+    trees = ["0"] if is_direct else []
+    assert os.listdir(f"/proc/{pid}/root") == trees
+    mounts = harness.parse_mounts(pathlib.Path(f"/proc/{pid}/mountinfo").read_text())
+    assert sorted(mounts) == ["/", *("/" + tree for tree in trees)]
+    assert mounts["/"].type == "tmpfs" and {"ro", "nosuid", "nodev", "noexec"} <= mounts["/"].options
     # Every descriptor, and what it is for.
     own = {
         "anon_inode:[eventpoll]": "the poller of host descriptors",
@@ -653,8 +737,10 @@ def test_jail(sandbox):
         if target.startswith("socket:"):
             sockets += 1  # the control server's; the gofer's
             continue
-        # The program's file, and where the kernel opens files itself the directories that it knows.
-        assert os.path.samefile(f"/proc/{pid}/fd/{fd}", str(c.rootfs) + target), (fd, target)
+        # The program's file, and where the kernel opens files itself the directories that it knows: in its own jail, or
+        # in the gofer's.
+        assert target.startswith("/0"), (fd, target)
+        assert os.path.samefile(f"/proc/{pid}/fd/{fd}", str(c.rootfs) + target.removeprefix("/0")), (fd, target)
         assert is_direct or os.path.isfile(f"/proc/{pid}/fd/{fd}"), (fd, target)
     assert sockets == (1 if is_direct else 2)
 
@@ -692,7 +778,7 @@ def test_stubs_are_jailed(sandbox):
         status = status_of(stub)
         assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1"
         assert os.readlink(f"/proc/{stub}/ns/user") == os.readlink(f"/proc/{kernel}/ns/user")
-        assert os.listdir(f"/proc/{stub}/root") == []
+        assert os.listdir(f"/proc/{stub}/root") == os.listdir(f"/proc/{kernel}/root")
 
 
 def test_without_its_filter_there_is_a_warning(sandbox):
@@ -945,17 +1031,19 @@ def test_control_protocol(sandbox):
 def test_start_signal(runtime, box, workdir):
     """A kernel that somebody else than `start` boots waits for application.Start before there is a process."""
     path = workdir / "control.sock"
-    root = os.open(box("true").rootfs, os.O_PATH | os.O_DIRECTORY)
+    jail = workdir / "jail"
+    (jail / "0").mkdir(parents=True)
+    shutil.copy(runtime, jail / "cella")
     with socket.socket(socket.AF_UNIX) as listener, open(workdir / "request", "w+") as request:
         listener.bind(str(path))
         listener.listen()
-        json.dump({"id": "by-hand", "root": root, "control": listener.fileno(), "wait_for_start": True,
+        json.dump({"id": "by-hand", "control": listener.fileno(), "wait_for_start": True,
                    "mounts": [{"destination": "/dev", "type": "tmpfs", "source": "tmpfs"}],
                    "process": {"args": ["sh", "-c", "true | true; echo started; exit 9"], "cwd": "/", "env": ["PATH=/bin"]}}, request)
         request.flush()
-        fds = (root, listener.fileno(), request.fileno())
-        kernel = subprocess.Popen([runtime, "boot", str(request.fileno())], pass_fds=fds, stdout=subprocess.PIPE, text=True)
-        os.close(root)
+        script = 'mount --bind "$1" "$2/0"; exec chroot "$2" /cella boot "$3"'
+        command = ["unshare", "--mount", "sh", "-ec", script, "sh", box("true").rootfs, jail, str(request.fileno())]
+        kernel = subprocess.Popen(command, pass_fds=(listener.fileno(), request.fileno()), stdout=subprocess.PIPE, text=True)
     try:
         assert call_at(path, "application.Processes")["result"]["processes"] == []
         refused = call_at(path, "application.Signal", {"pid": 1, "signal": 9})

@@ -18,7 +18,7 @@ static std::span<const Field<BootMount>> fields_of(Type<BootMount>) {
       field<&BootMount::data>("data"),
       field<&BootMount::flags>("flags"),
       field<&BootMount::copy_up>("copy_up"),
-      field<&BootMount::descriptor>("descriptor").always(),
+      field<&BootMount::tree>("tree").always(),
   };
   return kFields;
 }
@@ -64,12 +64,11 @@ static std::span<const Field<BootRequest>> fields_of(Type<BootRequest>) {
       field<&BootRequest::hostname>("hostname"),
       field<&BootRequest::domainname>("domainname"),
       field<&BootRequest::gofer>("gofer").always(),
-      field<&BootRequest::root>("root").required(),
       field<&BootRequest::report>("report").always(),
       field<&BootRequest::control>("control").always(),
       field<&BootRequest::log>("log").always(),
       field<&BootRequest::wait_for_start>("wait_for_start"),
-      field<&BootRequest::read_only_root>("read_only_root"),
+      field<&BootRequest::root_flags>("root_flags"),
       field<&BootRequest::mounts>("mounts"),
       field<&BootRequest::devices>("devices"),
       field<&BootRequest::masked_paths>("masked_paths"),

@@ -21,7 +21,7 @@ struct BootMount {
   std::string destination, type, source, data;
   uint64_t flags = 0;  // MS_*
   bool copy_up = false;
-  int descriptor = -1;  // of what is bound, with MS_BIND
+  int tree = -1;  // what is bound, with MS_BIND; sandbox/jail/jail.h
 };
 struct BootDevice {
   std::string path;
@@ -50,14 +50,12 @@ struct Limits {
 struct BootRequest {
   std::string id;
   std::string hostname, domainname;
-  // A socket to the gofer; then the root and what is bound are indices of the gofer's roots instead of descriptors.
-  int gofer = -1;
-  int root = -1;                // directory, O_PATH
+  int gofer = -1;               // a socket to it; -1: there is none, and the host's files are in the kernel's own jail
   int report = -1;              // plan/layout.h, "Reports"
   int control = -1;             // a listening unix socket
   int log = -1;                 // for debugging; -1: standard error
   bool wait_for_start = false;  // for application.Start; else it has been waited for already
-  bool read_only_root = false;
+  uint64_t root_flags = 0;      // MS_RDONLY, MS_UNBINDABLE, MS_REC: put on the root when all is mounted
   std::vector<BootMount> mounts;
   std::vector<BootDevice> devices;
   std::vector<std::string> masked_paths, read_only_paths;

@@ -102,6 +102,9 @@ constexpr FilterRule kRules[] = {
 
     // Files below directories that were donated.
     {CALL(openat), kFdAndAll, 2, O_NOFOLLOW, kDirectFiles, "open(2) of the guest"},
+    {CALL(statx), kFd, 0, 0, kDirectFiles, "is it the root of a mount of the host's?"},
+    {CALL(setfsuid), kNone, 0, 0, kDirectFiles, "new files where a mount maps ids"},
+    {CALL(setfsgid), kNone, 0, 0, kDirectFiles, "new files where a mount maps ids"},
     {CALL(getdents64), kNone, 0, 0, kDirectFiles, "directories"},
     {CALL(mkdirat), kFd, 0, 0, kDirectFiles, "mkdir(2) of the guest"},
     {CALL(mknodat), kFd, 0, 0, kDirectFiles, "fifos and sockets"},

@@ -1,9 +1,11 @@
 #include "sandbox/boot/jail.h"
 
+#include <linux/mount.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/result.h"
 #include "sandbox/boot/options.h"
@@ -101,7 +103,9 @@ void check_mounts(const config::Config& container, std::vector<Finding>& finding
   for (size_t i = 0; i < container.mounts.size(); ++i) {
     const config::Mount& mount = container.mounts[i];
     auto refuse = [&](const char* why) { findings.push_back({fmt::format("/mounts/{}/options", i), why}); };
-    if (mount.idmap || !mount.uid_mappings.empty()) refuse("the sandbox maps no ids of mounts yet");
+    const bool is_new_bind = (mount.flags & MS_BIND) != 0 && (mount.flags & MS_REMOUNT) == 0;
+    if (!is_new_bind && (mount.idmap || !mount.uid_mappings.empty()))
+      refuse("the sandbox maps ids of the host's files alone");
     if ((mount.extensions & ~config::kExtensionCopyUp) != 0)
       refuse("links of the host's are not looked at for the sandbox yet");
     const bool is_new = (mount.flags & (MS_BIND | MS_REMOUNT)) == 0;
@@ -110,11 +114,29 @@ void check_mounts(const config::Config& container, std::vector<Finding>& finding
           {fmt::format("/mounts/{}/type", i), fmt::format("the sandbox has no filesystem of type {}", mount.device)});
     }
     if (!mount.relabel.empty()) refuse("labels of the host's mean nothing to the sandbox's files");
-    if (mount.rec_attr_set != 0 || mount.rec_attr_clear != 0)
-      refuse("the sandbox has no recursive attributes of mounts yet");
+    if ((mount.flags & MS_REMOUNT) != 0 && (mount.rec_attr_set | mount.rec_attr_clear) != 0)
+      refuse("the sandbox changes no attributes of mounts below one that is there");
     if (std::ranges::any_of(mount.propagation_flags, [](uint64_t flags) { return (flags & MS_SHARED) != 0; }))
       refuse("nothing is shared with the sandbox's mounts");
   }
+}
+
+// MS_* of a mount of the guest's. A bind's recursive attributes are its tree's too: sandbox/jail/jail.h.
+uint64_t guest_flags(const config::Mount& mount) {
+  constexpr std::pair<uint64_t, uint64_t> kRecursive[] = {
+      {MOUNT_ATTR_RDONLY, MS_RDONLY},         {MOUNT_ATTR_NOSUID, MS_NOSUID},
+      {MOUNT_ATTR_NODEV, MS_NODEV},           {MOUNT_ATTR_NOEXEC, MS_NOEXEC},
+      {MOUNT_ATTR_NODIRATIME, MS_NODIRATIME}, {MOUNT_ATTR_NOSYMFOLLOW, MS_NOSYMFOLLOW},
+      {MOUNT_ATTR_NOATIME, MS_NOATIME},
+  };
+  uint64_t flags = mount.flags;
+  for (const auto& [attribute, flag] : kRecursive) {
+    if (mount.rec_attr_clear & attribute) flags &= ~flag;
+    if (mount.rec_attr_set & attribute) flags |= flag;
+  }
+  // What else there is in its propagation is the tree's.
+  if (!mount.propagation_flags.empty()) flags |= mount.propagation_flags.back() & MS_UNBINDABLE;
+  return flags;
 }
 
 void check_devices(const config::Config& container, std::vector<Finding>& findings) {
@@ -168,12 +190,10 @@ Result<void> check_enforced(const config::Config& container, const config::Proce
 }
 
 Jail make_jail(const config::Config& container, const config::ProcessConfig& process, const Config& options,
-               const JailFacts& facts) {
-  // Nothing is in its root, and nothing can be made in it.
+               const JailFacts& facts, const std::vector<config::Mount>& trees) {
   const uint64_t capabilities = options.file_access == FileAccess::kDirect ? kFileCapabilities : 0;
-  Jail jail = sandbox::make_jail(container, facts, 1, capabilities);
+  Jail jail = sandbox::make_jail(container, facts, trees, 0, capabilities);
   config::Config& config = jail.config;
-  config.mounts[0].flags |= MS_RDONLY;
   if (options.network != NetworkType::kHost) {
     config.namespaces.add(NamespaceType::kNet);
   } else if (container.namespaces.contains(NamespaceType::kNet)) {
@@ -220,10 +240,16 @@ BootRequest make_request(const std::string& id, const config::Config& container,
   request.id = id;
   request.hostname = container.hostname;
   request.domainname = container.domainname;
-  request.read_only_root = container.readonlyfs;
-  for (const config::Mount& mount : container.mounts)
-    request.mounts.push_back({mount.destination, mount.device, mount.source, mount.data, mount.flags,
-                              (mount.extensions & config::kExtensionCopyUp) != 0, -1});
+  if (container.readonlyfs) request.root_flags |= MS_RDONLY;
+  if (container.root_propagation & MS_UNBINDABLE) request.root_flags |= container.root_propagation;
+  int next_tree = 1;  // the root's is the first
+  for (const config::Mount& mount : container.mounts) {
+    const bool is_new_bind = (mount.flags & MS_BIND) != 0 && (mount.flags & MS_REMOUNT) == 0;
+    BootMount& made = request.mounts.emplace_back();
+    made = {mount.destination, mount.device, mount.source, mount.data, guest_flags(mount)};
+    made.copy_up = (mount.extensions & config::kExtensionCopyUp) != 0;
+    if (is_new_bind) made.tree = next_tree++;
+  }
   for (const config::Device& device : container.devices) {
     const uint32_t type = device.type == 'b' ? S_IFBLK : device.type == 'p' ? S_IFIFO : S_IFCHR;
     request.devices.push_back(

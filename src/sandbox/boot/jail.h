@@ -1,9 +1,9 @@
 // Jail: a container of the namespaces engine, whose program is the application kernel. And what the kernel is to know
 // of the container that was asked for. Pure: no system call is made here.
 //
-// The guest may take the kernel over. So the jail has an empty root that cannot be written to, namespaces of its own, a
-// network only as far as the network mode needs it, and no capabilities but those without which the host's files cannot
-// be had.
+// The guest may take the kernel over. So the jail has a root that cannot be written to and is empty but for the trees
+// that no gofer serves (sandbox/jail/jail.h), namespaces of its own, a network only as far as the network mode needs
+// it, and no capabilities but those without which the host's files cannot be had.
 #pragma once
 
 #include <cella/config.h>
@@ -14,10 +14,11 @@
 
 namespace cella::sandbox::boot {
 
+// `trees`: of the container, without a gofer that has them.
 Jail make_jail(const config::Config& container, const config::ProcessConfig& process, const Config& options,
-               const JailFacts& facts);
+               const JailFacts& facts, const std::vector<config::Mount>& trees);
 
-// Everything but descriptors: mounts with MS_BIND, the root and the process's extra files get theirs from the caller.
+// Everything but descriptors, the process's extra files among them, which the caller adds.
 // `process` has its defaults (plan::with_defaults).
 BootRequest make_request(const std::string& id, const config::Config& container, const config::ProcessConfig& process,
                          const Config& options);

@@ -30,6 +30,7 @@
 #include "sandbox/fs/container_mounts.h"
 #include "sandbox/fs/host/direct_backend.h"
 #include "sandbox/gofer/client.h"
+#include "sandbox/jail/jail.h"
 #include "sandbox/net/stack.h"
 #include "sandbox/platform/ptrace/ptrace_platform.h"
 #include "sandbox/syscall/strace.h"
@@ -82,31 +83,48 @@ class Report {
   FileDescriptor fd_;
 };
 
-// What the request has numbers for: the host's files through the gofer, where there is one, or by their descriptors.
-class Backends {
+// A single file cannot be opened again by whoever has nothing but a descriptor of O_PATH: DirectBackend's.
+Result<FileDescriptor> open_tree(const std::string& path) {
+  FileDescriptor tree = TRY(sys::open(path.c_str(), O_PATH), "opening {}", path);
+  const struct stat status = TRY(sys::stat_at(tree.get(), "", AT_EMPTY_PATH), "opening {}", path);
+  if (!S_ISREG(status.st_mode)) return tree;
+  // On a read-only filesystem, another user's, or being executed.
+  for (int flags : {O_RDWR, O_RDONLY})
+    if (SysResult<FileDescriptor> file = sys::open(path.c_str(), flags | O_NONBLOCK)) return std::move(*file);
+  return tree;
+}
+
+// The host's files: the trees of the kernel's own jail, or the gofer's, where there is one.
+class Trees {
  public:
-  explicit Backends(int socket) {
-    if (socket >= 0) gofer_ = gofer::make_connection(FileDescriptor(socket));
+  static Result<Trees> open(const BootRequest& request) {
+    Trees trees;
+    if (request.gofer >= 0) {
+      trees.gofer_ = gofer::make_connection(FileDescriptor(request.gofer));
+      return trees;
+    }
+    size_t count = 1;
+    for (const boot::BootMount& mount : request.mounts) count += mount.tree >= 0 ? 1 : 0;
+    while (trees.own_.size() < count) trees.own_.push_back(TRY(open_tree(tree_path(trees.own_.size()))));
+    return trees;
   }
-  // `exclusive`: nobody but this kernel is to change what is there.
-  std::shared_ptr<fs::FileBackend> make(int number, bool exclusive) const {
-    if (gofer_ == nullptr) return std::make_shared<fs::DirectBackend>(FileDescriptor(number));
-    return gofer::make_gofer_backend(gofer_, static_cast<size_t>(number), {.exclusive = exclusive});
+  // Those that are opened here.
+  std::vector<int> descriptors() const {
+    std::vector<int> numbers;
+    for (const FileDescriptor& fd : own_) numbers.push_back(fd.get());
+    return numbers;
+  }
+  // Once for each. `exclusive`: nobody but this kernel is to change what is there.
+  std::shared_ptr<fs::FileBackend> take(int index, bool exclusive) {
+    const auto at = static_cast<size_t>(index);
+    if (gofer_ == nullptr) return std::make_shared<fs::DirectBackend>(std::move(own_.at(at)));
+    return gofer::make_gofer_backend(gofer_, at, {.exclusive = exclusive});
   }
 
  private:
   std::shared_ptr<gofer::Connection> gofer_;
+  std::vector<FileDescriptor> own_;
 };
-
-// The host's directories and files that are opened here; none where the gofer does that.
-std::vector<int> roots_of(const BootRequest& request) {
-  std::vector<int> roots;
-  if (request.gofer >= 0) return roots;
-  roots.push_back(request.root);
-  for (const boot::BootMount& mount : request.mounts)
-    if (mount.descriptor >= 0) roots.push_back(mount.descriptor);
-  return roots;
-}
 
 // As /proc/PID/uid_map has it.
 std::string id_map_text(const std::vector<config::IDMap>& maps) {
@@ -116,15 +134,14 @@ std::string id_map_text(const std::vector<config::IDMap>& maps) {
   return text;
 }
 
-fs::ContainerFiles files_of(const BootRequest& request, const Config& options, task::Kernel& kernel) {
+fs::ContainerFiles files_of(const BootRequest& request, const Config& options, Trees trees, task::Kernel& kernel) {
   fs::ContainerFiles files;
-  const Backends backends(request.gofer);
-  files.root = backends.make(request.root, true);
+  files.root = trees.take(0, true);
   files.overlay = options.overlay;
-  files.read_only_root = request.read_only_root;
+  files.root_flags = request.root_flags;
   for (const boot::BootMount& mount : request.mounts) {
     files.mounts.push_back({mount.destination, mount.type, mount.source, mount.flags, mount.data, mount.copy_up,
-                            mount.descriptor >= 0 ? backends.make(mount.descriptor, false) : nullptr});
+                            mount.tree >= 0 ? trees.take(mount.tree, false) : nullptr});
   }
   for (const boot::BootDevice& device : request.devices) {
     files.devices.push_back({device.path, device.mode, static_cast<unsigned>(device.major),
@@ -162,7 +179,8 @@ struct Loader::Impl {
     if (request.process.terminal && ::ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
       return base::fail_errno(errno, "setting the controlling terminal");
     // Before there is a process that runs guest code: it is held to the same, and may be traced because it is.
-    TRY(sys::landlock_restrict(roots_of(request), options.network == NetworkType::kHost),
+    Trees trees = TRY(Trees::open(request));
+    TRY(sys::landlock_restrict(trees.descriptors(), options.network == NetworkType::kHost),
         "restricting the kernel to the container's files");
     auto platform = TRY(platform::make_ptrace_platform(), "making the platform {}", to_string(options.platform));
     kernel.emplace(std::move(platform), TRY(mm::MemoryFile::make(), "making the memory file"), syscall::dispatch);
@@ -184,7 +202,7 @@ struct Loader::Impl {
         options.network == NetworkType::kHost ? net::make_host_stack(*poller, stack) : net::make_loopback_stack(stack);
     server.emplace(*kernel, *poller, FileDescriptor(request.control), request.id);
     core::Locked locked(kernel->lock);
-    kernel->mounts = TRY(fs::make_container_mounts(*kernel, files_of(request, options, *kernel)));
+    kernel->mounts = TRY(fs::make_container_mounts(*kernel, files_of(request, options, std::move(trees), *kernel)));
     return open_log();
   }
 

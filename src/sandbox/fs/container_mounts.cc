@@ -23,10 +23,10 @@ using vfs::DentryPtr;
 using vfs::Path;
 
 // What a mount keeps; and what is asked for and needs nothing done.
-constexpr uint64_t kKept =
-    MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_NOSYMFOLLOW;
+constexpr uint64_t kKept = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME |
+                           MS_NOSYMFOLLOW | MS_UNBINDABLE;
 constexpr uint64_t kHarmless = MS_SYNCHRONOUS | MS_DIRSYNC | MS_STRICTATIME | MS_LAZYTIME | MS_SILENT | MS_REC |
-                               MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE | MS_MANDLOCK | MS_I_VERSION;
+                               MS_PRIVATE | MS_SLAVE | MS_MANDLOCK | MS_I_VERSION;
 
 // As Linux has it: relatime, unless something else is asked for.
 uint64_t kept_flags(const ContainerMount& mount) {
@@ -206,7 +206,9 @@ Result<std::shared_ptr<vfs::MountNamespace>> make_container_mounts(Kernel& kerne
         files.working_directory);
   for (const std::string& path : files.read_only_paths) TRY(protect(builder, path), "making {} read-only", path);
   for (const std::string& path : files.masked_paths) TRY(mask(kernel, builder, path), "masking {}", path);
-  if (files.read_only_root) mounts->root().mount->flags |= MS_RDONLY;
+  mounts->root().mount->flags |= files.root_flags & MS_RDONLY;
+  for (const vfs::MountPtr& mount : mounts->mounts())
+    if (mount->parent == nullptr || (files.root_flags & MS_REC) != 0) mount->flags |= files.root_flags & MS_UNBINDABLE;
   return mounts;
 }
 

@@ -2,7 +2,8 @@
 //
 // Places are found inside the root whatever links it has, and made where they are missing. What is mounted is ours, but
 // for binds and the root, which are the host's files through a FileBackend. Nothing is shared with other namespaces, so
-// propagation has no meaning; MS_SHARED is refused, the rest is what there is anyway.
+// of propagation MS_UNBINDABLE alone has a meaning here; what the host's mounts propagate to what is bound is the
+// jail's matter, sandbox/jail/jail.h.
 #pragma once
 
 #include <functional>
@@ -34,8 +35,8 @@ using FilesystemFactory = std::function<SysResult<vfs::DentryPtr>(const Containe
 
 struct ContainerFiles {
   std::shared_ptr<FileBackend> root;
-  bool overlay = false;  // what is written below the root stays in memory
-  bool read_only_root = false;
+  bool overlay = false;     // what is written below the root stays in memory
+  uint64_t root_flags = 0;  // put on it last: MS_RDONLY, MS_UNBINDABLE, with MS_REC on all mounts
   std::vector<ContainerMount> mounts;
   std::vector<DeviceNode> devices;
   std::vector<std::string> masked_paths, read_only_paths;

@@ -34,7 +34,7 @@ SysResult<Path> MountBuilder::make(const std::string& path, bool directory) {
     if (!there->inode().has_type(S_IFLNK)) return there;
     parent = TRY(vfs::follow_parent(kernel_, position_, parent, *there, links));
   }
-  if (parent.directory.mount->flags & MS_RDONLY) return std::unexpected(Errno{EROFS});
+  if (parent.directory.flags() & MS_RDONLY) return std::unexpected(Errno{EROFS});
   vfs::NewFile file;
   file.name = parent.name;
   file.mode = directory ? S_IFDIR | 0755 : S_IFREG | 0644;

@@ -21,7 +21,7 @@ class GoferBackend final : public fs::FileBackend {
   SysResult<Node> lookup(Id directory, const std::string& name) override {
     Id id = 0;
     if (NodeCache::Node* known = cache_.use(directory, name, id))
-      return Node{id, known->attributes.value_or(known->found)};
+      return Node{id, known->attributes.value_or(known->found), known->is_mount};
     return adopt(directory, name, Operation::kLookup, name);
   }
 
@@ -209,8 +209,8 @@ class GoferBackend final : public fs::FileBackend {
     if (has_no_room(answer)) answer = call(operation, directory, arguments...);
     Reader values = TRY(std::move(answer));
     Node node;
-    if (!values.get_all(node.id, node.attributes)) return connection_->broken();
-    if (!cache_.add(directory, name, node.id, node.attributes)) return connection_->broken();
+    if (!values.get_all(node.id, node.attributes, node.is_mount)) return connection_->broken();
+    if (!cache_.add(directory, name, node)) return connection_->broken();
     return node;
   }
   void drop_name(Id directory, const std::string& name) {

@@ -57,11 +57,10 @@ struct Gofer::Impl {
     std::vector<gofer::Server::Root> roots;
     socket = FileDescriptor(request.socket);
     for (const gofer::GoferRoot& root : request.roots)
-      roots.push_back({FileDescriptor(root.descriptor), root.read_only});
-    for (const gofer::Server::Root& root : roots) {
-      struct stat now;
-      if (::fstat(root.fd.get(), &now) < 0) return base::fail_errno(errno, "looking at root {}", root.fd.get());
-    }
+      roots.push_back({
+        TRY(sys::open(root.path.c_str(), O_PATH), "opening root {}", root.path)
+        , root.read_only
+      });
     ::umask(0);
     const size_t spare = kSpare + 2 * roots.size(), limit = take_all_descriptors();
     if (limit <= spare) return base::fail_errno(EMFILE, "making room for nodes");

@@ -11,7 +11,7 @@ using json::Type;
 
 static std::span<const Field<GoferRoot>> fields_of(Type<GoferRoot>) {
   static constexpr Field<GoferRoot> kFields[] = {
-      field<&GoferRoot::descriptor>("descriptor").required().always(),
+      field<&GoferRoot::path>("path").required(),
       field<&GoferRoot::read_only>("read_only"),
   };
   return kFields;

@@ -11,11 +11,11 @@
 namespace cella::sandbox::gofer {
 
 struct GoferRoot {
-  int descriptor = -1;  // jail.h says of what
+  std::string path;  // in its jail
   bool read_only = false;
 };
 struct GoferRequest {
-  std::vector<GoferRoot> roots;  // their order is that of make_gofer_backend's indices
+  std::vector<GoferRoot> roots;  // the trees of its jail, in their order, which is that of make_gofer_backend's indices
   int socket = -1;               // one end of sys::packet_pair(); the other is the kernel's
   int report = -1;  // gets a plan::InitMessage when the gofer cannot begin, and is closed when it has begun
   bool disable_seccomp = false;  // for debugging

@@ -31,9 +31,6 @@ int run(const std::function<int()>& body) {
 int request_file(const GoferRequest& request) {
   return sys::memory_file("request", to_json(request), true)->release();
 }
-int root() {
-  return ::open("/", O_PATH | O_CLOEXEC);
-}
 
 TEST(Gofer, ServesEachRootUntilTheKernelEnds) {
   auto [ours, theirs] = *sys::packet_pair();
@@ -44,7 +41,7 @@ TEST(Gofer, ServesEachRootUntilTheKernelEnds) {
     ours.reset();
     ::close(reports[0]);
     GoferRequest request;
-    request.roots = {{root(), true}, {::open("/proc/self/exe", O_PATH | O_CLOEXEC), true}};
+    request.roots = {{"/", true}, {"/proc/self/exe", true}};
     request.socket = theirs.release();
     request.report = reports[1];
     auto gofer = sandbox::Gofer::make(request_file(request));
@@ -79,7 +76,7 @@ TEST(Gofer, TellsWhyItCannotBegin) {
   ASSERT_EQ(::pipe2(reports, O_CLOEXEC), 0);
   EXPECT_NE(run([&] {
               GoferRequest request;
-              request.roots = {{999, false}};
+              request.roots = {{"/missing", false}};
               request.socket = 998;
               request.report = reports[1];
               return sandbox::Gofer::make(request_file(request)) ? 0 : 1;
@@ -89,7 +86,7 @@ TEST(Gofer, TellsWhyItCannotBegin) {
   plan::InitMessage message = {};
   EXPECT_EQ(::read(reports[0], &message, sizeof message), static_cast<ssize_t>(sizeof message));
   EXPECT_EQ(message.kind, plan::InitMessage::kError);
-  EXPECT_STREQ(message.detail, "looking at root 999: bad file descriptor");
+  EXPECT_STREQ(message.detail, "opening root /missing: no such file or directory");
   ::close(reports[0]);
 }
 
@@ -98,7 +95,7 @@ TEST(Gofer, IsHeldToItsFilter) {
   auto begin = [](bool disable_seccomp) {
     auto [ours, theirs] = *sys::packet_pair();
     GoferRequest request;
-    request.roots = {{root(), false}};
+    request.roots = {{"/", false}};
     request.socket = theirs.release();
     request.disable_seccomp = disable_seccomp;
     (void)ours.release();

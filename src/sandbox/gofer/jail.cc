@@ -4,9 +4,9 @@
 
 namespace cella::sandbox::gofer {
 
-Jail make_jail(const config::Config& container, const JailFacts& facts, uint64_t max_descriptors) {
-  // Two inodes: the root itself, and the place for procfs.
-  Jail jail = sandbox::make_jail(container, facts, 2, kFileCapabilities);
+Jail make_jail(const config::Config& container, const JailFacts& facts, const std::vector<config::Mount>& trees,
+               uint64_t max_descriptors) {
+  Jail jail = sandbox::make_jail(container, facts, trees, 1, kFileCapabilities);
   // Processes alone, of which there is one; nothing of the host's.
   jail.config.mounts.push_back(pseudo_mount("proc", "/proc", "subset=pid"));
   jail.config.namespaces.add(config::NamespaceType::kNet);

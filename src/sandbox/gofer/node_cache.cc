@@ -24,15 +24,16 @@ NodeCache::Node* NodeCache::use(Id directory, const std::string& name, Id& id) {
   return &node;
 }
 
-bool NodeCache::add(Id directory, const std::string& name, Id id, const struct stat& attributes) {
-  auto [node, is_new] = nodes_.try_emplace(id);
+bool NodeCache::add(Id directory, const std::string& name, const fs::FileBackend::Node& found) {
+  auto [node, is_new] = nodes_.try_emplace(found.id);
   if (!is_new) return false;
-  node->second.found = attributes;
+  node->second.found = found.attributes;
+  node->second.is_mount = found.is_mount;
   node->second.name = {directory, name};
   drop_name(directory, name);
-  names_[node->second.name] = id;
-  keep_attributes(id, attributes);
-  fresh_ = {id, core::now()};
+  names_[node->second.name] = found.id;
+  keep_attributes(found.id, found.attributes);
+  fresh_ = {found.id, core::now()};
   return true;
 }
 

@@ -26,7 +26,8 @@ class NodeCache {
     struct stat found = {};                 // as it was given: type, device and number stay; the root's are all 0
     std::optional<struct stat> attributes;  // as they are, unless absent
     std::optional<std::string> target;      // of a symbolic link
-    bool has_been_opened = false;           // its attributes change without us
+    bool is_mount = false;
+    bool has_been_opened = false;  // its attributes change without us
   };
 
   NodeCache(bool exclusive, size_t max_idle);
@@ -34,7 +35,7 @@ class NodeCache {
   // The node of this name, which gets another user; null: not known.
   Node* use(Id directory, const std::string& name, Id& id);
   // A node from the gofer, with its first user. False: there is one with this id, so the gofer is wrong.
-  bool add(Id directory, const std::string& name, Id id, const struct stat& attributes);
+  bool add(Id directory, const std::string& name, const fs::FileBackend::Node& found);
   // Null: not known.
   Node* find(Id id);
   // They are as they are now, as far as that can be known.

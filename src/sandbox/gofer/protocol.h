@@ -25,12 +25,12 @@ enum class Effect : uint8_t { kReads, kWrites };
 
 // The operations: X(enumerator, method, name, effect). What follows the head of a request, and what a good answer has:
 //   forget            → no answer at all; the nodes are in the head
-//   lookup            name → node attributes
+//   lookup            name → node attributes is-mount
 //   attributes        → attributes
 //   set-attributes    change →
 //   open              flags → with the descriptor
-//   create            file → node attributes
-//   symlink           file target → node attributes
+//   create            file → node attributes is-mount
+//   symlink           file target → node attributes is-mount
 //   link              name target's-node →
 //   unlink            name is-directory →
 //   rename            name new-directory new-name flags →

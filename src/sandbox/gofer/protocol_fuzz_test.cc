@@ -187,7 +187,7 @@ class HostileGofer {
       case Operation::kLookup:
       case Operation::kCreate:
       case Operation::kSymlink:
-        writer.put(random_() % 100000, attributes);
+        writer.put(random_() % 100000, attributes, random_() % 4 == 0);
         break;
       case Operation::kAttributes:
         writer.put(attributes);

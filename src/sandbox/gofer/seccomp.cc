@@ -54,6 +54,7 @@ bpf::SeccompPolicy serving_policy() {
   // Attributes; glibc has fstat(3) of one or the other, by version.
   allow("fstat", {descriptor(0)});
   allow("newfstatat", {descriptor(0), equal(3, AT_EMPTY_PATH)});
+  allow("statx", {descriptor(0), equal(2, AT_EMPTY_PATH), equal(3, 0)});             // lookup: is it a mount's root?
   allow("fchownat", {descriptor(0), only(4, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)});  // set-attributes, create
   allow("fchmodat", {descriptor(0)});                                                // set-attributes, create
   allow("utimensat", {descriptor(0), only(3, AT_SYMLINK_NOFOLLOW)});                 // set-attributes
@@ -65,13 +66,15 @@ bpf::SeccompPolicy serving_policy() {
   allow("unlinkat", {descriptor(0), only(2, AT_REMOVEDIR)});                         // unlink
   allow("renameat2", {descriptor(0), descriptor(2)});                                // rename
   allow("renameat", {descriptor(0), descriptor(2)});  // what glibc makes of renameat2(2) without flags
-  allow("readlinkat", {descriptor(0)});               // read-link
-  allow("getdents64", {descriptor(0)});               // list
-  allow("fstatfs", {descriptor(0)});                  // statistics
-  allow("fgetxattr", {descriptor(0)});                // get-xattr
-  allow("fsetxattr", {descriptor(0)});                // set-xattr
-  allow("flistxattr", {descriptor(0)});               // list-xattrs
-  allow("fremovexattr", {descriptor(0)});             // remove-xattr
+  allow("setfsuid");                                  // create, symlink: for the owner, where a mount maps ids
+  allow("setfsgid");
+  allow("readlinkat", {descriptor(0)});    // read-link
+  allow("getdents64", {descriptor(0)});    // list
+  allow("fstatfs", {descriptor(0)});       // statistics
+  allow("fgetxattr", {descriptor(0)});     // get-xattr
+  allow("fsetxattr", {descriptor(0)});     // set-xattr
+  allow("flistxattr", {descriptor(0)});    // list-xattrs
+  allow("fremovexattr", {descriptor(0)});  // remove-xattr
   // Open of a root that is a file, where there is no /proc/self/fd.
   allow("fcntl", {descriptor(0), equal(1, F_GETFL)});
   allow("fcntl", {descriptor(0), equal(1, F_DUPFD_CLOEXEC)});

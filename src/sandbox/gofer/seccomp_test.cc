@@ -74,6 +74,8 @@ TEST_F(Filter, LooksAtArguments) {
   EXPECT_FALSE(allows(SYS_mmap, {0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, ~0ull, 0}));
   EXPECT_FALSE(allows(SYS_mmap, {0, 4096, PROT_READ, MAP_PRIVATE, 5, 0}));
   EXPECT_FALSE(allows(SYS_newfstatat, {5, 0, 0, 0}));
+  EXPECT_FALSE(allows(SYS_statx, {5, 0, 0, 0}));
+  EXPECT_TRUE(allows(SYS_statx, {5, 0, AT_EMPTY_PATH, 0}));
   EXPECT_FALSE(allows(SYS_linkat, {5, 0, 6, 0, AT_EMPTY_PATH}));
   EXPECT_FALSE(allows(SYS_fcntl, {5, F_SETOWN, 1}));
 }

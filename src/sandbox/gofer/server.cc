@@ -90,7 +90,7 @@ SysResult<void> Server::check_room() const {
 }
 
 void Server::put(const fs::FileBackend::Node& node) {
-  writer_.put(node.id, node.attributes);
+  writer_.put(node.id, node.attributes, node.is_mount);
 }
 
 SysResult<void> Server::forget(Request&) {

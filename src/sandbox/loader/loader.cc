@@ -47,7 +47,7 @@ SysResult<size_t> read_at(Task& task, vfs::File& file, uint64_t offset, void* to
 SysResult<vfs::FilePtr> open_executable(Task& task, const vfs::Path& path) {
   vfs::Attributes attributes = TRY(path.inode().attributes());
   if (!S_ISREG(attributes.st_mode)) return fail(EACCES);
-  if (path.mount->flags & MS_NOEXEC) return fail(EACCES);
+  if (path.flags() & MS_NOEXEC) return fail(EACCES);
   TRY(vfs::check_access(task.creds, attributes, vfs::kMayExecute));
   if (path.inode().writers > 0) return fail(ETXTBSY);
   return path.inode().open(task, path, O_RDONLY);

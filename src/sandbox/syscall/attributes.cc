@@ -22,7 +22,7 @@ SysResult<Path> path_of(Task& task, int fd) {
 }
 
 SysResult<void> check_writable(const Path& path) {
-  return path.mount->flags & MS_RDONLY ? SysResult<void>(fail(EROFS)) : SysResult<void>();
+  return path.flags() & MS_RDONLY ? SysResult<void>(fail(EROFS)) : SysResult<void>();
 }
 
 Outcome change_mode(Task& task, SysResult<Path> path, uint32_t mode) {
@@ -122,7 +122,7 @@ Outcome write_statistics(Task& task, SysResult<Path> path, uint64_t address) {
   constexpr long kValid = 0x20;  // ST_VALID
   result.f_flags = kValid;
   for (const Flag& flag : kFlags)
-    if (path->mount->flags & flag.mount) result.f_flags |= flag.shown;
+    if (path->flags() & flag.mount) result.f_flags |= flag.shown;
   TRY(task.memory().write(address, result));
   return 0;
 }

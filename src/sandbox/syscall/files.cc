@@ -45,7 +45,7 @@ SysResult<void> check_change(Task& task, const Path& directory) {
 
 // Said before anybody looks for what is to be removed.
 SysResult<void> check_writable(const Path& path) {
-  return path.mount->flags & MS_RDONLY ? SysResult<void>(fail(EROFS)) : SysResult<void>();
+  return path.flags() & MS_RDONLY ? SysResult<void>(fail(EROFS)) : SysResult<void>();
 }
 
 bool is_special_name(const std::string& name) {
@@ -91,7 +91,7 @@ SysResult<void> check_open(Task& task, const Path& path, int flags, bool created
   const int access = flags & O_ACCMODE;
   const bool writes = access != O_RDONLY || (flags & O_TRUNC);
   if (S_ISDIR(attributes.st_mode) && writes) return fail(EISDIR);
-  if ((S_ISCHR(attributes.st_mode) || S_ISBLK(attributes.st_mode)) && (path.mount->flags & MS_NODEV)) {
+  if ((S_ISCHR(attributes.st_mode) || S_ISBLK(attributes.st_mode)) && (path.flags() & MS_NODEV)) {
     return fail(EACCES);
   }
   if (writes && !path.inode().execution.expired()) return fail(ETXTBSY);
@@ -220,7 +220,7 @@ SysResult<void> check_access_of(Task& task, const Path& path, int mode, bool eff
     who.fsgid = who.gid;
     who.effective = who.uid == 0 ? who.permitted : 0;
   }
-  if ((mode & X_OK) && (path.mount->flags & MS_NOEXEC) && path.inode().has_type(S_IFREG)) return fail(EACCES);
+  if ((mode & X_OK) && (path.flags() & MS_NOEXEC) && path.inode().has_type(S_IFREG)) return fail(EACCES);
   return vfs::check_access(who, path, mode);
 }
 

@@ -61,7 +61,7 @@ Outcome sys_mmap(Task& task, const Arguments& a) {
     const bool may_write = file->may_write();
     if (request.shared && (request.protection & PROT_WRITE) && !may_write) return fail(EACCES);
     if (request.shared && !may_write) request.max_protection &= ~PROT_WRITE;
-    if (file->path.mount->flags & MS_NOEXEC) {
+    if (file->path.flags() & MS_NOEXEC) {
       if (request.protection & PROT_EXEC) return fail(EPERM);
       request.max_protection &= ~PROT_EXEC;
     }

@@ -2,7 +2,9 @@
 #include <linux/capability.h>
 #include <sys/mount.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 #include "base/result.h"
 #include "sandbox/fs/types.h"
@@ -50,6 +52,7 @@ bool is_within(const vfs::DentryPtr& what, const vfs::DentryPtr& directory) {
 }
 
 Outcome bind(Task& task, const Path& source, const Path& target, bool recursive) {
+  if (source.mount->flags & MS_UNBINDABLE) return fail(EINVAL);
   if (source.inode().has_type(S_IFDIR) != target.inode().has_type(S_IFDIR)) return fail(ENOTDIR);
   vfs::MountNamespace& mounts = *task.fs->position.mounts;
   const vfs::Mount& from = *source.mount;
@@ -58,7 +61,7 @@ Outcome bind(Task& task, const Path& source, const Path& target, bool recursive)
   std::map<MountPtr, MountPtr> copies = {{source.mount, top}};
   for (const MountPtr& mount : below(mounts, source.mount)) {
     auto parent = copies.find(mount->parent);
-    if (mount == top || parent == copies.end()) continue;
+    if (mount == top || parent == copies.end() || (mount->flags & MS_UNBINDABLE)) continue;
     if (mount->parent == source.mount && !is_within(mount->point, source.dentry)) continue;
     copies[mount] = mounts.mount({parent->second, mount->point}, mount->root, mount->type, mount->source, mount->flags,
                                  mount->options);
@@ -87,7 +90,7 @@ Outcome sys_mount(Task& task, const Arguments& a) {
   if (!task.creds.has(CAP_SYS_ADMIN)) return fail(EPERM);
   if (flags & MS_REMOUNT) {
     if (!is_mount_root(target)) return fail(EINVAL);
-    target.mount->flags = flags & kKept;
+    target.mount->flags = (flags & kKept) | (target.mount->flags & MS_UNBINDABLE);
     return 0;
   }
   if (flags & MS_BIND) {
@@ -95,10 +98,16 @@ Outcome sys_mount(Task& task, const Arguments& a) {
     return bind(task, TRY(locate(task, AT_FDCWD, a[0], 0)), target, flags & MS_REC);
   }
   if (flags & kPropagation) {
-    // Nothing is propagated: there is no other namespace that would see it.
+    // Nothing is propagated: there is no other namespace that would see it. But what is unbindable is so here too.
     const uint64_t kind = flags & kPropagation;
+    const vfs::MountNamespace& mounts = *task.fs->position.mounts;
     if ((kind & (kind - 1)) || (flags & ~(kPropagation | MS_REC | MS_SILENT))) return fail(EINVAL);
-    return is_mount_root(target) ? Outcome(0) : Outcome(fail(EINVAL));
+    if (!is_mount_root(target)) return fail(EINVAL);
+    std::vector<MountPtr> changed = {target.mount};
+    if (flags & MS_REC) std::ranges::copy(below(mounts, target.mount), std::back_inserter(changed));
+    for (const MountPtr& mount : changed)
+      mount->flags = (mount->flags & ~uint64_t{MS_UNBINDABLE}) | (kind & MS_UNBINDABLE);
+    return 0;
   }
   if (flags & MS_MOVE) {
     if (source.empty()) return fail(ENOENT);

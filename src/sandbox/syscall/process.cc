@@ -118,7 +118,7 @@ Outcome execute(Task& task, SysResult<vfs::Path> path, const std::string& name, 
 SysResult<void> take_credentials(Task& task, const vfs::Path& executable) {
   vfs::Credentials& who = task.creds;
   vfs::Attributes attributes = TRY(executable.inode().attributes());
-  const bool honoured = !who.no_new_privileges && !(executable.mount->flags & MS_NOSUID);
+  const bool honoured = !who.no_new_privileges && !(executable.flags() & MS_NOSUID);
   const uint32_t old_uid = who.euid, old_gid = who.egid;
   if (honoured && (attributes.st_mode & S_ISUID)) who.euid = attributes.st_uid;
   if (honoured && (attributes.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP)) who.egid = attributes.st_gid;

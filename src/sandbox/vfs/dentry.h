@@ -28,7 +28,7 @@ struct Mount {
   std::shared_ptr<Mount> parent;  // null: the root of its namespace
   DentryPtr point;                // in the parent
   DentryPtr root;
-  uint64_t flags = 0;  // MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, …
+  uint64_t flags = 0;  // MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, …; MS_UNBINDABLE
   std::string type, source, options;
 };
 using MountPtr = std::shared_ptr<Mount>;
@@ -39,6 +39,8 @@ struct Path {
 
   explicit operator bool() const { return dentry != nullptr; }
   Inode& inode() const { return *dentry->inode; }
+  // Of the mount, and of what is below it.
+  uint64_t flags() const { return mount->flags | inode().mount_flags(); }
   friend bool operator==(const Path&, const Path&) = default;
 };
 

@@ -94,6 +94,9 @@ class Inode : public std::enable_shared_from_this<Inode> {
   // May the name of a child be kept, or does the directory change by itself (procfs)?
   virtual bool keeps_names() const { return true; }
 
+  // What is forbidden here by the mount of another kernel's that the inode is on: MS_RDONLY, MS_NOSUID, MS_NODEV,
+  // MS_NOEXEC, in addition to the flags of ours. See Path::flags().
+  virtual uint64_t mount_flags() const { return 0; }
   virtual bool has_type(uint32_t type) {
     auto found = attributes();
     return found && (found->st_mode & S_IFMT) == type;

@@ -20,7 +20,7 @@ SysResult<void> check_access(const Credentials& who, const Attributes& file, int
 
 SysResult<void> check_access(const Credentials& who, const Path& path, int wanted) {
   Attributes file = TRY(path.inode().attributes());
-  if ((wanted & kMayWrite) && (path.mount->flags & MS_RDONLY) &&
+  if ((wanted & kMayWrite) && (path.flags() & MS_RDONLY) &&
       (S_ISREG(file.st_mode) || S_ISDIR(file.st_mode) || S_ISLNK(file.st_mode))) {
     return std::unexpected(Errno{EROFS});
   }

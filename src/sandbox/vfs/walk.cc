@@ -69,7 +69,7 @@ class Walk {
     next = position_.mounts->covering(next);
     if (!next.inode().has_type(S_IFLNK)) return next;
     if (!follow) return next;
-    if (options_.no_symlinks || (next.mount->flags & MS_NOSYMFOLLOW) || ++links_ > kMaxLinks) return fail(ELOOP);
+    if (options_.no_symlinks || (next.flags() & MS_NOSYMFOLLOW) || ++links_ > kMaxLinks) return fail(ELOOP);
     if (std::optional<Path> place = TRY(next.inode().follow(caller_))) return *place;
     const std::string text = TRY(next.inode().read_link(caller_));
     std::string name;
@@ -120,7 +120,7 @@ SysResult<Path> entry_of(const Position& position, const Parent& parent) {
 
 SysResult<Parent> follow_parent(Caller& caller, const Position& position, const Parent& parent, const Path& link,
                                 int& links) {
-  if (++links > kMaxLinks || (link.mount->flags & MS_NOSYMFOLLOW)) return fail(ELOOP);
+  if (++links > kMaxLinks || (link.flags() & MS_NOSYMFOLLOW)) return fail(ELOOP);
   const std::string text = TRY(link.inode().read_link(caller));
   Walk walk(caller, position, {}, links);
   Parent next;

@@ -26,6 +26,7 @@ class FileBackend {
   struct Node {
     Id id = 0;
     struct stat attributes = {};  // type, device and number; the rest may be older than attributes()
+    bool is_mount = false;        // the root of a mount of the host's: statistics() has other flags than above it
   };
   struct Entry {
     std::string name;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/limits.h>
 #include <stdio.h>
+#include <sys/fsuid.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -25,6 +26,25 @@ SysResult<void> done(int result) {
   return result < 0 ? SysResult<void>(last_error()) : SysResult<void>();
 }
 
+// Makes a file: `call`, which fails with -1 and errno. In an id-mapped mount there may be nobody who we are, and then
+// it is made by its owner, as far as there is CAP_SETUID and CAP_SETGID.
+template <typename Call>
+SysResult<void> make(const vfs::NewFile& file, Call call) {
+  if (call() >= 0) return {};
+  if (errno != EOVERFLOW) return last_error();
+  const int gid = ::setfsgid(file.gid), uid = ::setfsuid(file.uid);
+  const SysResult<void> made = done(call());
+  (void)::setfsuid(static_cast<uid_t>(uid));
+  (void)::setfsgid(static_cast<gid_t>(gid));
+  return made;
+}
+
+// statx(2), Linux 5.8.
+bool is_mount_root(int fd) {
+  struct statx found;
+  return ::statx(fd, "", AT_EMPTY_PATH, 0, &found) == 0 && (found.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 }  // namespace
 
 DirectBackend::DirectBackend(sys::FileDescriptor root, int descriptors) : descriptors_(descriptors) {
@@ -42,6 +62,7 @@ SysResult<DirectBackend::Node> DirectBackend::adopt(const HeldPtr& directory, co
   if (!fd) return last_error();
   Node node;
   if (::fstat(fd.get(), &node.attributes) < 0) return last_error();
+  node.is_mount = is_mount_root(fd.get());
   node.id = ++last_;
   nodes_[node.id] = std::make_shared<Held>(std::move(fd), directory, name);
   return node;
@@ -156,15 +177,13 @@ SysResult<DirectBackend::Node> DirectBackend::create(Id directory, const vfs::Ne
   HeldPtr parent = TRY(find(directory));
   const int fd = parent->fd.get();
   const char* name = file.name.c_str();
-  if (S_ISDIR(file.mode)) {
-    TRY(done(::mkdirat(fd, name, file.mode & 07777)));
-  } else if (S_ISREG(file.mode)) {
-    sys::FileDescriptor made(
-        ::openat(fd, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, file.mode & 07777));
-    if (!made) return last_error();
-  } else {
-    TRY(done(::mknodat(fd, name, file.mode, file.device)));
-  }
+  TRY(make(file, [&]() -> int {
+    if (S_ISDIR(file.mode)) return ::mkdirat(fd, name, file.mode & 07777);
+    if (!S_ISREG(file.mode)) return ::mknodat(fd, name, file.mode, file.device);
+    constexpr int kNew = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
+    const sys::FileDescriptor made(::openat(fd, name, kNew, file.mode & 07777));
+    return made ? 0 : -1;
+  }));
   // The host's own rules for owners and set-id bits do not know the guest's users.
   if (::fchownat(fd, name, file.uid, file.gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != EPERM && errno != EINVAL) {
     return last_error();
@@ -182,7 +201,7 @@ SysResult<DirectBackend::Node> DirectBackend::create(Id directory, const vfs::Ne
 SysResult<DirectBackend::Node> DirectBackend::symlink(Id directory, const vfs::NewFile& file,
                                                       const std::string& target) {
   HeldPtr parent = TRY(find(directory));
-  TRY(done(::symlinkat(target.c_str(), parent->fd.get(), file.name.c_str())));
+  TRY(make(file, [&] { return ::symlinkat(target.c_str(), parent->fd.get(), file.name.c_str()); }));
   (void)::fchownat(parent->fd.get(), file.name.c_str(), file.uid, file.gid, AT_SYMLINK_NOFOLLOW);
   return adopt(parent, file.name);
 }

@@ -2,6 +2,8 @@
 
 #include <dirent.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/result.h"
@@ -18,15 +20,31 @@ std::unexpected<Errno> last_error() {
   return std::unexpected(Errno{errno});
 }
 
+// MS_* of what the host's mount forbids.
+uint64_t flags_of(const struct statfs& statistics) {
+  // The bits that both have are the same: statfs(2).
+  return static_cast<uint64_t>(statistics.f_flags) & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
+}
+static_assert(static_cast<int>(ST_RDONLY) == static_cast<int>(MS_RDONLY) &&
+              static_cast<int>(ST_NOSUID) == static_cast<int>(MS_NOSUID));
+static_assert(static_cast<int>(ST_NODEV) == static_cast<int>(MS_NODEV) &&
+              static_cast<int>(ST_NOEXEC) == static_cast<int>(MS_NOEXEC));
+
 class HostInode final : public vfs::Inode {
  public:
-  HostInode(std::shared_ptr<FileBackend> backend, FileBackend::Id id, uint32_t type, uint64_t device, uint64_t number)
-      : backend_(std::move(backend)), id_(id), type_(type), device_(device), number_(number) {}
+  HostInode(std::shared_ptr<FileBackend> backend, const FileBackend::Node& node, uint64_t mount_flags)
+      : backend_(std::move(backend)),
+        id_(node.id),
+        type_(node.attributes.st_mode & S_IFMT),
+        device_(node.attributes.st_dev),
+        number_(node.attributes.st_ino),
+        mount_flags_(mount_flags) {}
   ~HostInode() override { backend_->forget(id_); }
 
   SysResult<vfs::Attributes> attributes() override { return backend_->attributes(id_); }
   bool has_type(uint32_t type) override { return type_ == type; }
   const void* filesystem() const override { return backend_.get(); }
+  uint64_t mount_flags() const override { return mount_flags_; }
   SysResult<void> set_attributes(const vfs::AttributeChange& change) override {
     return backend_->set_attributes(id_, change);
   }
@@ -70,8 +88,9 @@ class HostInode final : public vfs::Inode {
  private:
   SysResult<InodePtr> adopt(SysResult<FileBackend::Node> node) {
     if (!node) return std::unexpected(node.error());
-    return std::make_shared<HostInode>(backend_, node->id, node->attributes.st_mode & S_IFMT, node->attributes.st_dev,
-                                       node->attributes.st_ino);
+    auto inode = std::make_shared<HostInode>(backend_, *node, mount_flags_);
+    if (node->is_mount) inode->mount_flags_ = flags_of(TRY(inode->filesystem_statistics()));
+    return inode;
   }
   // Not by the device's number: that is the host's to give, and a filesystem of ours may have the same.
   HostInode* same_filesystem(vfs::Inode& other) {
@@ -82,6 +101,7 @@ class HostInode final : public vfs::Inode {
   FileBackend::Id id_;
   uint32_t type_;
   uint64_t device_, number_;
+  uint64_t mount_flags_;
 };
 
 // What of an open host file can be mapped; lives as long as a mapping.
@@ -194,9 +214,10 @@ SysResult<vfs::FilePtr> HostInode::open(Caller& caller, const vfs::Path& path, i
 
 SysResult<vfs::DentryPtr> make_host_filesystem(std::shared_ptr<FileBackend> backend) {
   auto attributes = TRY(backend->attributes(FileBackend::kRoot));
+  const uint64_t flags = flags_of(TRY(backend->statistics(FileBackend::kRoot)));
   auto root = std::make_shared<vfs::Dentry>();
-  root->inode = std::make_shared<HostInode>(std::move(backend), FileBackend::kRoot, attributes.st_mode & S_IFMT,
-                                            attributes.st_dev, attributes.st_ino);
+  root->inode =
+      std::make_shared<HostInode>(std::move(backend), FileBackend::Node{FileBackend::kRoot, attributes}, flags);
   return root;
 }
 

@@ -30,9 +30,10 @@ constexpr Flag kFlags[] = {{MS_NOSUID, ",nosuid"},          {MS_NODEV, ",nodev"}
                            {MS_NOSYMFOLLOW, ",nosymfollow"}};
 
 std::string options_of(const vfs::Mount& mount) {
-  std::string text = mount.flags & MS_RDONLY ? "ro" : "rw";
+  const uint64_t flags = mount.flags | mount.root->inode->mount_flags();
+  std::string text = flags & MS_RDONLY ? "ro" : "rw";
   for (const Flag& flag : kFlags)
-    if (mount.flags & flag.flag) text += flag.text;
+    if (flags & flag.flag) text += flag.text;
   return text;
 }
 
@@ -76,10 +77,10 @@ SysResult<std::string> mount_info_text(vfs::Caller&, const Subject& subject) {
   return for_each_mount(subject, [](const vfs::Mount& mount, const std::string& place) {
     auto attributes = mount.root->inode->attributes();
     const dev_t device = attributes ? attributes->st_dev : 0;
-    return fmt::format("{} {} {}:{} {} {} {} - {} {} {}{}{}\n", mount.id, mount.parent ? mount.parent->id : 0,
-                       major(device), minor(device), escape(root_of(mount)), place, options_of(mount), mount.type,
-                       source_of(mount), mount.flags & MS_RDONLY ? "ro" : "rw", mount.options.empty() ? "" : ",",
-                       mount.options);
+    return fmt::format("{} {} {}:{} {} {} {}{} - {} {} {}{}{}\n", mount.id, mount.parent ? mount.parent->id : 0,
+                       major(device), minor(device), escape(root_of(mount)), place, options_of(mount),
+                       mount.flags & MS_UNBINDABLE ? " unbindable" : "", mount.type, source_of(mount),
+                       mount.flags & MS_RDONLY ? "ro" : "rw", mount.options.empty() ? "" : ",", mount.options);
   });
 }
 
