@@ -86,6 +86,10 @@ Result<SandboxPlan> plan_sandbox(const FactoryOptions& factory, const std::strin
     request.seccomp = TRY(instructions_of(*filter));
     request.seccomp_flags = filter->flags;
   }
+  if (!config.namespaces.contains(config::NamespaceType::kUser)) {
+    request.uid_maps = ids.uids;
+    request.gid_maps = ids.gids;
+  }
   uint32_t next = kFirstOther;
   if (has_gofer) {
     plan.gofer = TRY(plan_gofer(config, trees, ids));

@@ -185,6 +185,25 @@ def test_limits_of_memory_filesystems(sandbox):
     assert "No space left" in result.stderr
 
 
+def test_names_count_as_inodes(sandbox):
+    """tmpfs(5): a file of three names has as much of nr_inodes as three files."""
+    c = sandbox("sh", "-c", "cd /few; touch a; ln a b; ln a c; ln a d; rm b; ln a d && ls; rm c; touch 1; mv 1 d; touch 2; touch 3; ls")
+    c.config["mounts"].append({"destination": "/few", "type": "tmpfs", "source": "tmpfs", "options": ["nr_inodes=4"]})
+    result = c.run()
+    assert result.stderr.count("No space left") == 2, result.stderr
+    assert result.stdout.split() == ["a", "c", "d", "2", "a", "d"]
+
+
+def test_devices_in_an_overlay(sandbox):
+    c = sandbox("sh", "-ec", "mknod /null c 1 3; echo x >/null; mknod /etc/pipe p; ls -l /null | cut -c1")
+    option(c, "overlay", "true")
+    c.config["root"]["readonly"] = False
+    c.config["process"]["capabilities"] = {k: ["CAP_MKNOD"] for k in ("bounding", "effective", "permitted")}
+    result = c.run()
+    assert (result.returncode, result.stdout) == (0, "c\n"), result.stderr
+    assert not (c.rootfs / "null").exists()
+
+
 def test_working_directory_is_made(sandbox):
     c = sandbox("pwd")
     c.config["process"]["cwd"] = "/made/just/now"
@@ -541,6 +560,26 @@ def test_mounts_of_the_hosts_are_seen_as_the_propagation_says(sandbox, box, sour
         assert result.returncode == 0, result.stderr
         assert ("later" in result.stdout) == is_seen, (make, result.stdout)
         c.delete("--force")
+
+
+def test_ids_that_are_not_mapped(sandbox):
+    """As in any user namespace: nobody can become one of them, or own a file."""
+    c = sandbox("sh", "-c", "chown 70000 /dev/shm; chown 0:70000 /dev/shm; chown 65535:65535 /dev/shm && echo owned;"
+                            "cat /proc/self/uid_map; busybox su -s /bin/busybox beyond id; busybox su -s /bin/busybox within id")
+    (c.rootfs / "etc/passwd").write_text("beyond:x:70000:70000::/:/bin/sh\nwithin:x:65535:65535::/:/bin/sh\n")
+    mapped_ids(c.config)
+    c.config["process"]["capabilities"] = {
+        k: ["CAP_CHOWN", "CAP_SETUID", "CAP_SETGID"] for k in ("bounding", "effective", "permitted")}
+    result = c.run()
+    assert result.stderr.count("/dev/shm: Invalid argument") == 2, result.stderr
+    assert "can't set groups" in result.stderr or "setgid" in result.stderr, result.stderr
+    assert "owned" in result.stdout and "uid=65535" in result.stdout and "uid=70000" not in result.stdout
+
+
+def test_names_of_the_host_where_there_are_none(sandbox):
+    c = sandbox("hostname")
+    c.config.pop("hostname", None)
+    assert c.run().stdout == socket.gethostname() + "\n"
 
 
 @pytest.mark.parametrize("kind", ["itself", "below"])

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -126,12 +127,11 @@ class Trees {
   std::vector<FileDescriptor> own_;
 };
 
-// As /proc/PID/uid_map has it.
-std::string id_map_text(const std::vector<config::IDMap>& maps) {
-  std::string text;
-  for (const config::IDMap& map : maps)
-    text += fmt::format("{:>10} {:>10} {:>10}\n", map.container_id, map.host_id, map.size);
-  return text;
+task::IdMap id_map(const std::vector<config::IDMap>& maps) {
+  task::IdMap map;
+  map.ranges.clear();
+  for (const config::IDMap& one : maps) map.ranges.push_back({one.container_id, one.host_id, one.size});
+  return map;
 }
 
 fs::ContainerFiles files_of(const BootRequest& request, const Config& options, Trees trees, task::Kernel& kernel) {
@@ -191,12 +191,15 @@ struct Loader::Impl {
       kernel->seccomp =
           TRY(task::SeccompFilter::make(std::move(program), request.seccomp_flags, nullptr), "linux.seccomp");
     }
+    // A new UTS namespace begins with the names of the one that it is made in, uts_namespaces(7).
+    utsname host;
+    if (::uname(&host) == 0) kernel->host_name = {host.nodename, host.domainname};
     if (!request.hostname.empty()) kernel->host_name.node = request.hostname;
     if (!request.domainname.empty()) kernel->host_name.domain = request.domainname;
     poller = TRY(fs::HostPoller::make(kernel->lock), "making the poller of host descriptors");
     kernel->sysctls = request.sysctls;
-    if (!request.uid_maps.empty()) kernel->uid_map = id_map_text(request.uid_maps);
-    if (!request.gid_maps.empty()) kernel->gid_map = id_map_text(request.gid_maps);
+    if (!request.uid_maps.empty()) kernel->user_ids = id_map(request.uid_maps);
+    if (!request.gid_maps.empty()) kernel->group_ids = id_map(request.gid_maps);
     const net::StackOptions stack = {boot::first_unprivileged_port(request.sysctls).value_or(0)};
     kernel->network =
         options.network == NetworkType::kHost ? net::make_host_stack(*poller, stack) : net::make_loopback_stack(stack);

@@ -83,6 +83,7 @@ class TmpfsInode : public MemoryInode {
     attributes_.st_nlink = static_cast<nlink_t>(static_cast<int64_t>(attributes_.st_nlink) + change);
     touch(false);
   }
+  bool has_links() const { return attributes_.st_nlink > 0; }
   const SuperPtr& super() const { return super_; }
 
  protected:
@@ -298,6 +299,11 @@ class TmpfsDirectory final : public TmpfsInode {
     if (entries_.contains(name)) return fail(EEXIST);
     auto& inode = static_cast<TmpfsInode&>(target);
     if (inode.super() != super_) return fail(EXDEV);
+    // Each further name counts as an inode, tmpfs(5).
+    if (inode.has_links()) {
+      if (is_full()) return fail(ENOSPC);
+      ++super_->inodes;
+    }
     put(name, std::static_pointer_cast<TmpfsInode>(target.shared_from_this()));
     inode.add_link(1);
     return {};
@@ -309,7 +315,11 @@ class TmpfsDirectory final : public TmpfsInode {
     if (inode.has_type(S_IFDIR) != directory) return fail(directory ? ENOTDIR : EISDIR);
     if (directory && !static_cast<TmpfsDirectory&>(inode).entries_.empty()) return fail(ENOTEMPTY);
     inode.add_link(directory ? -2 : -1);
-    if (directory) add_link(-1);
+    if (directory) {
+      add_link(-1);
+    } else if (inode.has_links()) {
+      --super_->inodes;
+    }
     remove(name);
     return {};
   }

@@ -43,6 +43,8 @@ Outcome change_owner(Task& task, SysResult<Path> path, uint32_t uid, uint32_t gi
   constexpr auto kKeep = static_cast<uint32_t>(-1);
   if (!path) return std::unexpected(path.error());
   TRY(check_writable(*path));
+  if (uid != kKeep && !task.kernel.user_ids.contains(uid)) return fail(EINVAL);
+  if (gid != kKeep && !task.kernel.group_ids.contains(gid)) return fail(EINVAL);
   vfs::Attributes now = TRY(path->inode().attributes());
   const vfs::Credentials& who = task.creds;
   if (!who.has(CAP_CHOWN)) {

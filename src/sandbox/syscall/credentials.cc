@@ -37,6 +37,13 @@ bool is_one_of(uint32_t id, std::initializer_list<uint32_t> ids) {
   return false;
 }
 
+// May they be given, or kept?
+bool are_known(const task::IdMap& map, std::initializer_list<uint32_t> ids) {
+  for (uint32_t id : ids)
+    if (id != kKeep && !map.contains(id)) return false;
+  return true;
+}
+
 Outcome set_users(Task& task, uint32_t uid, uint32_t euid, uint32_t suid) {
   const Credentials old = task.creds;
   Credentials& now = task.creds;
@@ -88,14 +95,14 @@ Outcome sys_getresgid(Task& task, const Arguments& a) {
 
 Outcome sys_setuid(Task& task, const Arguments& a) {
   const uint32_t uid = a.word(0);
-  if (uid == kKeep) return fail(EINVAL);
+  if (uid == kKeep || !are_known(task.kernel.user_ids, {uid})) return fail(EINVAL);
   if (task.creds.has(CAP_SETUID)) return set_users(task, uid, uid, uid);
   if (!is_one_of(uid, {task.creds.uid, task.creds.suid})) return fail(EPERM);
   return set_users(task, kKeep, uid, kKeep);
 }
 Outcome sys_setgid(Task& task, const Arguments& a) {
   const uint32_t gid = a.word(0);
-  if (gid == kKeep) return fail(EINVAL);
+  if (gid == kKeep || !are_known(task.kernel.group_ids, {gid})) return fail(EINVAL);
   if (task.creds.has(CAP_SETGID)) return set_groups(task, gid, gid, gid);
   if (!is_one_of(gid, {task.creds.gid, task.creds.sgid})) return fail(EPERM);
   return set_groups(task, kKeep, gid, kKeep);
@@ -103,6 +110,7 @@ Outcome sys_setgid(Task& task, const Arguments& a) {
 Outcome sys_setreuid(Task& task, const Arguments& a) {
   const Credentials& who = task.creds;
   const uint32_t uid = a.word(0), euid = a.word(1);
+  if (!are_known(task.kernel.user_ids, {uid, euid})) return fail(EINVAL);
   if (!who.has(CAP_SETUID)) {
     if (uid != kKeep && !is_one_of(uid, {who.uid, who.euid})) return fail(EPERM);
     if (euid != kKeep && !is_one_of(euid, {who.uid, who.euid, who.suid})) return fail(EPERM);
@@ -113,6 +121,7 @@ Outcome sys_setreuid(Task& task, const Arguments& a) {
 Outcome sys_setregid(Task& task, const Arguments& a) {
   const Credentials& who = task.creds;
   const uint32_t gid = a.word(0), egid = a.word(1);
+  if (!are_known(task.kernel.group_ids, {gid, egid})) return fail(EINVAL);
   if (!who.has(CAP_SETGID)) {
     if (gid != kKeep && !is_one_of(gid, {who.gid, who.egid})) return fail(EPERM);
     if (egid != kKeep && !is_one_of(egid, {who.gid, who.egid, who.sgid})) return fail(EPERM);
@@ -122,6 +131,7 @@ Outcome sys_setregid(Task& task, const Arguments& a) {
 }
 Outcome sys_setresuid(Task& task, const Arguments& a) {
   const Credentials& who = task.creds;
+  if (!are_known(task.kernel.user_ids, {a.word(0), a.word(1), a.word(2)})) return fail(EINVAL);
   for (size_t i = 0; i < 3; ++i) {
     if (a.word(i) != kKeep && !who.has(CAP_SETUID) && !is_one_of(a.word(i), {who.uid, who.euid, who.suid}))
       return fail(EPERM);
@@ -130,6 +140,7 @@ Outcome sys_setresuid(Task& task, const Arguments& a) {
 }
 Outcome sys_setresgid(Task& task, const Arguments& a) {
   const Credentials& who = task.creds;
+  if (!are_known(task.kernel.group_ids, {a.word(0), a.word(1), a.word(2)})) return fail(EINVAL);
   for (size_t i = 0; i < 3; ++i) {
     if (a.word(i) != kKeep && !who.has(CAP_SETGID) && !is_one_of(a.word(i), {who.gid, who.egid, who.sgid}))
       return fail(EPERM);
@@ -140,7 +151,9 @@ Outcome sys_setresgid(Task& task, const Arguments& a) {
 Outcome sys_setfsuid(Task& task, const Arguments& a) {
   Credentials& who = task.creds;
   const uint32_t old = who.fsuid, uid = a.word(0);
-  if (uid == kKeep || !(who.has(CAP_SETUID) || is_one_of(uid, {who.uid, who.euid, who.suid, who.fsuid}))) return old;
+  if (!task.kernel.user_ids.contains(uid) ||
+      !(who.has(CAP_SETUID) || is_one_of(uid, {who.uid, who.euid, who.suid, who.fsuid})))
+    return old;
   who.fsuid = uid;
   if (old == 0 && uid != 0) who.effective &= ~kFileCapabilities;
   if (old != 0 && uid == 0) who.effective |= who.permitted & kFileCapabilities;
@@ -149,7 +162,8 @@ Outcome sys_setfsuid(Task& task, const Arguments& a) {
 Outcome sys_setfsgid(Task& task, const Arguments& a) {
   Credentials& who = task.creds;
   const uint32_t old = who.fsgid, gid = a.word(0);
-  if (gid != kKeep && (who.has(CAP_SETGID) || is_one_of(gid, {who.gid, who.egid, who.sgid, who.fsgid})))
+  if (task.kernel.group_ids.contains(gid) &&
+      (who.has(CAP_SETGID) || is_one_of(gid, {who.gid, who.egid, who.sgid, who.fsgid})))
     who.fsgid = gid;
   return old;
 }
@@ -168,6 +182,8 @@ Outcome sys_setgroups(Task& task, const Arguments& a) {
   if (a[0] > kMost) return fail(EINVAL);
   std::vector<uint32_t> groups(a[0]);
   TRY(task.memory().copy_in(a[1], groups.data(), groups.size() * sizeof(uint32_t)));
+  for (uint32_t group : groups)
+    if (!task.kernel.group_ids.contains(group)) return fail(EINVAL);
   task.creds.groups = std::move(groups);
   return 0;
 }

@@ -15,6 +15,7 @@
 #include "sandbox/platform/platform.h"
 #include "sandbox/task/futex.h"
 #include "sandbox/task/host_threads.h"
+#include "sandbox/task/id_map.h"
 #include "sandbox/vfs/locks.h"
 #include "sandbox/vfs/walk.h"
 
@@ -33,8 +34,6 @@ class ThreadGroup;
 // What programs make of the kernel's version: new enough for all that is served, and no promise of more.
 inline constexpr char kRelease[] = "5.15.0-cella";
 inline constexpr char kVersion[] = "#1 SMP";
-
-inline constexpr char kWholeIdMap[] = "         0          0 4294967295\n";
 
 // uname(2).
 struct HostName {
@@ -76,8 +75,7 @@ class Kernel {
   std::shared_ptr<vfs::MountNamespace> mounts;
   std::shared_ptr<net::Stack> network;         // what sockets are made of, net/stack.h; null: there are none
   std::map<std::string, std::string> sysctls;  // what /proc/sys says by path, where that is not the usual
-  // uid_map and gid_map of the namespace that all programs are in, user_namespaces(7).
-  std::string uid_map = kWholeIdMap, gid_map = kWholeIdMap;
+  IdMap user_ids, group_ids;
   // What loader/ maps into every program.
   struct Vdso {
     std::shared_ptr<mm::Mappable> clocks, code;

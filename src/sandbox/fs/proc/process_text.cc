@@ -36,10 +36,10 @@ constexpr const char* kSetGroups = "allow\n";
 constexpr const char* kTimeOffsets = "monotonic           0         0\nboottime            0         0\n";
 
 // The same for every process, as there is one user namespace.
-template <std::string task::Kernel::* kText>
+template <task::IdMap task::Kernel::* kMap>
 SysResult<std::string> id_map_text(Caller&, const Subject& subject) {
   TRY(subject.process());
-  return subject.kernel.*kText;
+  return (subject.kernel.*kMap).text();
 }
 
 // The maps of the first user namespace are written, and stay.
@@ -133,7 +133,7 @@ constexpr ProcessFile kFiles[] = {
     {"comm", 0644, false, comm_text, store_comm},
     {"coredump_filter", 0444, false, fixed<kCoreDumpFilter>},
     {"environ", 0400, true, environment_text},
-    {"gid_map", 0644, false, id_map_text<&task::Kernel::gid_map>, refuse},
+    {"gid_map", 0644, false, id_map_text<&task::Kernel::group_ids>, refuse},
     {"limits", 0444, false, limits_text},
     {"loginuid", 0644, false, fixed<kNoAudit>, refuse},
     {"maps", 0444, true, maps_text},
@@ -151,7 +151,7 @@ constexpr ProcessFile kFiles[] = {
     {"statm", 0444, false, statm_text},
     {"status", 0444, false, status_text},
     {"timens_offsets", 0444, false, fixed<kTimeOffsets>},
-    {"uid_map", 0644, false, id_map_text<&task::Kernel::uid_map>, refuse},
+    {"uid_map", 0644, false, id_map_text<&task::Kernel::user_ids>, refuse},
     {"wchan", 0444, false, fixed<kZero>},
 };
 
