@@ -67,6 +67,12 @@ Result<sys::CloneResult> start_proxy(const FactoryOptions& options, int control,
   return std::unexpected(Error(Errno{child.error}));
 }
 
+Result<void> check_started(const Container::Impl& container) {
+  if (!container.directory.has_fifo()) return {};
+  return base::fail(ErrorCode::kContainerNotRunning, "container {} has not been started: its kernel is not there yet",
+                    container.id());
+}
+
 }  // namespace
 
 Result<FileDescriptor> open_control(const Container::Impl& container, int type_flags) {
@@ -76,10 +82,7 @@ Result<FileDescriptor> open_control(const Container::Impl& container, int type_f
 }
 
 Result<FileDescriptor> connect_control(const Container::Impl& container) {
-  if (container.directory.has_fifo()) {
-    return base::fail(ErrorCode::kContainerNotRunning, "container {} has not been started: its kernel is not there yet",
-                      container.id());
-  }
+  TRY(check_started(container));
   if (TRY(container.cgroups().frozen())) {
     return base::fail(ErrorCode::kContainerPaused, "container {} is paused, and its kernel with it", container.id());
   }
@@ -110,7 +113,8 @@ Result<void> exec_in_sandbox(Container::Impl& container, Process& process) {
   TRY(check_enforced(container.config, full, options));
   if (container.options->sandbox_program.empty())
     return base::fail(ErrorCode::kUnsupported, "the sandbox needs a program: FactoryOptions::sandbox_program");
-  const FileDescriptor control = TRY(connect_control(container));
+  TRY(check_started(container));
+  const FileDescriptor control = TRY(open_control(container));
   const Execute execute = {make_request(container.id(), container.config, full, {}).process};
   ConsoleSockets console = TRY(open_console(process));
   std::vector<int> fds = {process.stdio.in, process.stdio.out, process.stdio.err};

@@ -275,12 +275,13 @@ Result<void> run_poststart(Container::Impl& container) {
   return run_hooks(config, config.hooks.poststart, "poststart", state);
 }
 
+constexpr int kEndTimeoutMs = 10'000;
+
 void kill_init(Container::Impl& container) {
   Result<sys::FileDescriptor> init = container.open_init();
   if (!init) return;
   (void)sys::pidfd_signal(init->get(), SIGKILL);
-  constexpr int kTimeoutMs = 10'000;
-  (void)sys::wait_readable(init->get(), kTimeoutMs);
+  (void)sys::wait_readable(init->get(), kEndTimeoutMs);
 }
 
 }  // namespace
@@ -327,6 +328,8 @@ Result<void> release_init(Container::Impl& container) {
   }
   TRY(container.directory.remove_fifo());
   const size_t preamble = fill + 1;
+  // Init ends after an error, and until then it would be said to run.
+  if (content.size() != preamble) (void)sys::wait_readable(init->get(), kEndTimeoutMs);
   if (content.size() >= preamble + sizeof(plan::InitMessage)) {
     plan::InitMessage message;
     std::memcpy(&message, content.data() + preamble, sizeof message);

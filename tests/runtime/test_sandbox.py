@@ -250,6 +250,18 @@ def test_what_a_paused_kernel_cannot_answer(sandbox):
 
 # --- life cycle
 
+@pytest.mark.parametrize("program", ["/etc/text", "/nosuch"])
+def test_what_cannot_start_has_stopped(sandbox, program):
+    """As soon as `start` has said so."""
+    for _ in range(8):
+        c = sandbox(program)
+        (c.rootfs / "etc/text").write_text("no program")
+        assert c.create().returncode == 0
+        assert c.start().returncode != 0
+        assert c.state()["status"] == "stopped"
+        assert c.delete().returncode == 0
+
+
 def test_create_start_state_kill_delete(sandbox):
     c = sandbox("sleep", "1000")
     result = c.create("--pid-file", c.bundle / "pid")

@@ -117,11 +117,17 @@ SysResult<pid_t> start_template(const Stub& stub) {
   alignas(16) static char stack[16384];
   int pid = ::clone(run_template, stack + sizeof stack, CLONE_FILES | SIGCHLD, &argument);
   if (pid < 0) return std::unexpected(Errno{errno});
-  int status = 0;
-  while (::waitpid(pid, &status, __WALL) < 0) {
-    if (errno != EINTR) return std::unexpected(Errno{errno});
+  for (int status = 0;;) {
+    const pid_t waited = ::waitpid(pid, &status, __WALL);
+    if (waited < 0 && errno == EINTR) continue;
+    if (waited < 0) return std::unexpected(Errno{errno});
+    if (!WIFSTOPPED(status)) return std::unexpected(Errno{ECHILD});
+    const int signal = WSTOPSIG(status);
+    if (signal == SIGTRAP) break;
+    // Its own mistake ends it; what is sent to everybody has come too early.
+    const bool is_fault = signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGSYS;
+    if (::ptrace(PTRACE_CONT, pid, nullptr, is_fault ? signal : 0) < 0) return std::unexpected(Errno{errno});
   }
-  if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP) return std::unexpected(Errno{ECHILD});
   if (::ptrace(PTRACE_DETACH, pid, nullptr, nullptr) < 0) return std::unexpected(Errno{errno});
   return pid;
 }
