@@ -490,6 +490,10 @@ SysResult<std::unique_ptr<MemoryManager>> MemoryManager::fork(std::unique_ptr<pl
   child->layout = layout;
   child->barriers = barriers;
   child->no_huge_pages = no_huge_pages;
+  for (uint64_t page : kept_for_host_) {
+    split_pma(page);
+    split_pma(page + kPageSize);
+  }
   for (auto& [start, vma] : vmas_) {
     if (vma.dont_fork) continue;
     Vma& copy = child->vmas_.emplace(start, vma).first->second;
@@ -501,6 +505,12 @@ SysResult<std::unique_ptr<MemoryManager>> MemoryManager::fork(std::unique_ptr<pl
     }
     for (auto pma = pmas_.lower_bound(start); pma != pmas_.end() && pma->first < vma.end; ++pma) {
       auto& [at, piece] = *pma;
+      if (!vma.shared && !piece.copy && kept_for_host_.contains(at)) {
+        const Pma own = TRY(copy_of(piece, at, piece.end - at));
+        child->pmas_.emplace(at, own);
+        child->install(at, own, vma.protection);
+        continue;
+      }
       if (!vma.shared && !piece.copy) {
         piece.copy = true;
         if (vma.protection & PROT_WRITE) space_->protect(at, piece.end - at, vma.protection & ~PROT_WRITE);
@@ -511,6 +521,16 @@ SysResult<std::unique_ptr<MemoryManager>> MemoryManager::fork(std::unique_ptr<pl
     }
   }
   return child;
+}
+
+SysResult<void> MemoryManager::keep_for_host(uint64_t address) {
+  TRY(prepare(address, Access::kWrite));
+  kept_for_host_.insert(page_down(address));
+  return {};
+}
+
+void MemoryManager::release_from_host(uint64_t address) {
+  if (auto kept = kept_for_host_.find(page_down(address)); kept != kept_for_host_.end()) kept_for_host_.erase(kept);
 }
 
 MemoryManager::Resident MemoryManager::resident(uint64_t start, uint64_t end) const {

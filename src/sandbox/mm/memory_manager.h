@@ -17,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -131,6 +132,10 @@ class MemoryManager {
   SysResult<std::vector<iovec>> segments(uint64_t address, size_t size, bool write);
   // The lowest address of what grows downwards at `address`, mprotect(2) PROT_GROWSDOWN. ENOMEM, EINVAL.
   SysResult<uint64_t> growing_start(uint64_t address);
+  // The host itself writes to this page whenever the guest goes on, and could not be told to wait for a copy: it is
+  // made writable now, and no fork shares it. EFAULT. As often as it is kept it is released.
+  SysResult<void> keep_for_host(uint64_t address);
+  void release_from_host(uint64_t address);
   // Commands of membarrier(2) that its programs have registered for.
   int barriers = 0;
   bool no_huge_pages = false;  // prctl(2) PR_SET_THP_DISABLE, which is told and nothing else
@@ -209,6 +214,7 @@ class MemoryManager {
   uint64_t map_top_;  // mappings without a wish are found below
   Vmas vmas_;
   Pmas pmas_;
+  std::multiset<uint64_t> kept_for_host_;  // pages
   std::vector<MemoryFile::Range> dropped_;
   uint64_t virtual_size_ = 0;
   uint64_t brk_start_ = 0, brk_ = 0;

@@ -70,6 +70,11 @@ class Context {
   virtual SysResult<std::vector<std::byte>> floating_point() = 0;
   virtual SysResult<void> set_floating_point(std::span<const std::byte> state) = 0;
 
+  // rseq(2): from now on the host keeps the struct rseq at `address`, which bears `signature`, for this guest thread;
+  // 0: none any more. No change may be queued, and what is there must be memory that can be written to until then. Only
+  // where Platform::has_rseq.
+  virtual SysResult<void> set_rseq(uint64_t address, uint32_t signature) = 0;
+
   // Lets queued changes of the address space take effect. Those that a failed one came before are lost: the guest's
   // memory is then not what the kernel thinks, and it must not go on. Free when nothing is queued.
   virtual SysResult<void> flush() = 0;
@@ -97,6 +102,8 @@ class Platform {
   // the calling thread runs, and takes over the floating-point state of that one. `runner`: the host thread that will
   // attach it, no other then; 0 when that is not known, which costs what the platform keeps for its threads.
   virtual SysResult<std::unique_ptr<Context>> new_context(AddressSpace& space, Context* sibling, pid_t runner) = 0;
+  // Does Context::set_rseq do what a guest expects that has been told of `cpus` processors, numbered from 0 on?
+  virtual bool has_rseq(int cpus) const = 0;
   // To be called by a thread that has attached contexts before it ends, if others go on.
   virtual void leave_thread() = 0;
 

@@ -2,6 +2,7 @@
 #include "sandbox/platform/platform.h"
 
 #include <gtest/gtest.h>
+#include <linux/rseq.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -132,6 +133,49 @@ TEST_F(PlatformTest, ThreadsShareTheirSpace) {
   ASSERT_EQ(run(*context_).event, Event::kSyscall);
   EXPECT_EQ(memory_[kPage], 1);
   EXPECT_EQ(memory_[kPage + 8], 2);
+}
+
+// rseq(2): the host writes down the CPU, breaks a sequence off that does not end undisturbed, and lets go.
+TEST_F(PlatformTest, SequencesAreRestarted) {
+  if (!platform_->has_rseq(4096)) GTEST_SKIP() << "needs rseq(2) of the host";
+  EXPECT_FALSE(platform_->has_rseq(0));
+  constexpr uint32_t kSignature = 0x53053053;
+  code({0x53, 0x30, 0x05, 0x53, 0x0f, 0x05, 0xeb, 0xfe});  // the signature; syscall; jmp .
+  constexpr uint64_t kAbort = kCode + 4, kLoop = kCode + 6;
+  auto* area = reinterpret_cast<rseq*>(memory_ + kPage);
+  const rseq_cs sequence = {0, 0, kLoop, 2, kAbort};
+  std::memcpy(memory_ + kPage + 64, &sequence, sizeof sequence);
+  constexpr auto kNone = static_cast<uint32_t>(RSEQ_CPU_ID_UNINITIALIZED);
+  area->cpu_id = kNone;
+  ASSERT_TRUE(context_->flush().has_value());
+  ASSERT_TRUE(context_->set_rseq(kData, kSignature).has_value());
+  EXPECT_EQ(context_->set_rseq(kData + 1, kSignature).error().value, EINVAL);
+  ASSERT_TRUE(context_->set_rseq(kData, kSignature).has_value());
+
+  area->rseq_cs = kData + 64;
+  context_->registers().rip = kLoop;
+  std::thread other([&] {
+    ::usleep(20'000);
+    context_->interrupt();
+  });
+  Stop stop;
+  while ((stop = run(*context_)).event == Event::kInterrupted) {
+  }
+  other.join();
+  ASSERT_EQ(stop.event, Event::kSyscall);
+  EXPECT_EQ(context_->registers().rip, kAbort + 2);
+  EXPECT_LT(area->cpu_id, 4096u);
+  EXPECT_EQ(area->rseq_cs, 0u);
+
+  // Whoever has the process next does not have it.
+  context_.reset();
+  EXPECT_EQ(area->cpu_id, kNone);
+  space_ = platform_->new_address_space().value();
+  context_ = platform_->new_context(*space_, nullptr, 0).value();
+  ASSERT_TRUE(context_->attach().has_value());
+  code({0x0f, 0x05});
+  ASSERT_EQ(run(*context_).event, Event::kSyscall);
+  EXPECT_EQ(area->cpu_id, kNone);
 }
 
 // Whatever a platform uses again of a space that has ended, the next one finds nothing in it.

@@ -1,5 +1,6 @@
 // Scheduling is the host's: what is set here is remembered for those who ask, and the CPUs are those that we have.
 #include <linux/membarrier.h>
+#include <linux/rseq.h>
 #include <sched.h>
 #include <sys/resource.h>
 
@@ -237,13 +238,42 @@ Outcome sys_getcpu(Task& task, const Arguments& a) {
   if (a[1] != 0) TRY(task.memory().write(a[1], uint32_t{0}));
   return 0;
 }
-// Every switch between guest and kernel is a full barrier for that thread; others have one at their next.
+Outcome sys_rseq(Task& task, const Arguments& a) {
+  constexpr uint32_t kSize = 32;  // struct rseq of Linux 4.18, and how it is aligned
+  // The host keeps it, with its own numbers of CPUs.
+  if (!task.kernel.platform->has_rseq(task.kernel.cpu_count)) return fail(ENOSYS);
+  const uint64_t address = a[0];
+  const uint32_t size = a.word(1), signature = a.word(3);
+  const task::Task::RestartableSequences& now = task.rseq;
+  if (a.integer(2) & RSEQ_FLAG_UNREGISTER) {
+    if (a.integer(2) != RSEQ_FLAG_UNREGISTER || now.address == 0 || address != now.address || size != kSize)
+      return fail(EINVAL);
+    if (signature != now.signature) return fail(EPERM);
+    TRY(task.set_rseq({}));
+    return 0;
+  }
+  if (a.integer(2) != 0) return fail(EINVAL);
+  if (now.address != 0) {
+    if (address != now.address || size != kSize) return fail(EINVAL);
+    return fail(signature != now.signature ? EPERM : EBUSY);
+  }
+  if (address % kSize != 0 || size != kSize) return fail(EINVAL);
+  if (address > task.memory().limit() - kSize) return fail(EFAULT);
+  // Linux does not look before it goes back to the program.
+  if (address != 0 && !task.set_rseq({address, signature})) task.force_signal(task::signal_info(SIGSEGV, SI_KERNEL));
+  return 0;
+}
+// Every switch between guest and kernel is a full barrier for that thread, and the end of the restartable sequence that
+// it is in; others have one at their next.
 Outcome sys_membarrier(Task& task, const Arguments& a) {
   constexpr int kSupported = MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED |
                              MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED |
                              MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE |
-                             MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE;
-  if (a.integer(1) != 0) return fail(EINVAL);
+                             MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE |
+                             MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ;
+  // On which CPU, for those of restartable sequences: all is more, and no harm.
+  const bool has_cpu = a.integer(0) == MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ && a.integer(1) == MEMBARRIER_CMD_FLAG_CPU;
+  if (a.integer(1) != 0 && !has_cpu) return fail(EINVAL);
   int& registered = task.memory().barriers;
   switch (a.integer(0)) {
     case MEMBARRIER_CMD_QUERY:
@@ -251,6 +281,7 @@ Outcome sys_membarrier(Task& task, const Arguments& a) {
     case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
     case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
     case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE:
+    case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ:
       registered |= a.integer(0);
       return 0;
     case MEMBARRIER_CMD_GLOBAL:
@@ -260,7 +291,8 @@ Outcome sys_membarrier(Task& task, const Arguments& a) {
       stop_all(task, [](Task& other) { return other.memory().barriers & MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED; });
       return 0;
     case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
-    case MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE: {
+    case MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE:
+    case MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ: {
       // The command that registers is the next bit.
       if (!(registered & a.integer(0) << 1)) return fail(EPERM);
       stop_all(task, [&](Task& other) { return &other.memory() == &task.memory(); });

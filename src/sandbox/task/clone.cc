@@ -96,6 +96,7 @@ SysResult<int> clone_task(Task& parent, const CloneRequest& request) {
     auto space = TRY(kernel.platform->new_address_space());
     child->memory_manager = TRY(parent.memory_manager->fork(std::move(space)));
     floating_point = TRY(parent.context().floating_point());
+    child->rseq = parent.rseq;
   }
   if (flags & CLONE_PARENT_SETTID) TRY(parent.memory_manager->write<int>(request.parent_tid, child->id));
   if (flags & CLONE_CHILD_SETTID) TRY(child->memory_manager->write<int>(request.child_tid, child->id));

@@ -152,6 +152,8 @@ void Task::release_robust_futexes() {
 }
 
 void Task::finish() {
+  // Somebody else may give the memory back as soon as it is known that this thread has ended.
+  if (memory_manager.use_count() > 1) (void)set_rseq({});
   release_robust_futexes();
   kernel.futexes.hand_on_all(id);
   if (clear_child_tid != 0 && memory_manager.use_count() > 1) {

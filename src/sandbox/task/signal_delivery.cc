@@ -185,7 +185,7 @@ bool Task::deliver(const siginfo_t& info) {
     const SignalAction taken = action;
     restart_or_fail(&taken);
     if (action.flags & SA_RESETHAND) action.handler = kDefault;
-    if (!push_frame(info, taken)) {
+    if (!abort_sequence() || !push_frame(info, taken)) {
       group->exit(SIGSEGV);
       return false;
     }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/result.h"
 #include "sandbox/core/restart.h"
@@ -118,6 +119,11 @@ void Task::run() {
   context_->registers() = initial_registers_;
   if (!initial_floating_point_.empty()) (void)context_->set_floating_point(initial_floating_point_);
   initial_floating_point_ = {};
+  // After fork(2): as its parent has it.
+  if (rseq.address != 0 && !set_rseq(std::exchange(rseq, {}))) {
+    group->exit(SIGKILL);
+    return;
+  }
   while (handle_signals()) {
     if (!memory_manager->flush(*context_)) {
       // The host is out of something, and the guest's memory is not what it should be.
@@ -210,6 +216,7 @@ SysResult<void> Task::become(Image image) {
   alternate_stack = alternate_stack_size = 0;
   alternate_stack_flags = SS_DISABLE;
   clear_child_tid = robust_list = 0;
+  rseq = {};
   dumpable = true;
   restart = nullptr;
   return {};

@@ -84,6 +84,13 @@ class Task final : public vfs::Caller {
   SeccompState seccomp;
 
   // --- odds and ends of system calls
+  // rseq(2); an address of 0: none.
+  struct RestartableSequences {
+    uint64_t address = 0;
+    uint32_t signature = 0;
+  } rseq;
+  // In place of what there is. Changes of memory take effect before. EFAULT: there is nothing that can be written to.
+  SysResult<void> set_rseq(const RestartableSequences& wanted);
   uint64_t clear_child_tid = 0;
   uint64_t robust_list = 0, robust_list_size = 0;
   int parent_death_signal = 0;
@@ -143,6 +150,8 @@ class Task final : public vfs::Caller {
   bool deliver(const siginfo_t& info);
   bool stop(int signal);
   void restart_or_fail(const SignalAction* action);
+  // Before a handler is called: the sequence that the thread is in does not go on.
+  SysResult<void> abort_sequence();
   SysResult<void> push_frame(const siginfo_t& info, const SignalAction& action);
   void finish();
   void release_robust_futexes();

@@ -1,5 +1,6 @@
 #include "sandbox/platform/ptrace/ptrace_platform.h"
 
+#include <linux/rseq.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -7,6 +8,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -24,7 +26,8 @@
 namespace cella::sandbox::platform {
 namespace {
 
-constexpr int kSysemu = 31;  // PTRACE_SYSEMU, which glibc names for x86 elsewhere
+constexpr uint64_t kRseqSize = 32;  // struct rseq of Linux 4.18
+constexpr int kSysemu = 31;         // PTRACE_SYSEMU, which glibc names for x86 elsewhere
 
 // What all address spaces of the platform have in common.
 struct Shared {
@@ -138,6 +141,7 @@ class PtraceContext final : public Context {
   ~PtraceContext() override {
     if (!attached_ && thread_.spare) shared_.spares.put_back(*thread_.spare);
     if (!attached_) return;
+    if (!dead_ && !set_rseq(0, 0)) dead_ = true;
     // The first thread of its process stays, because the process is known by it.
     if (tracee_.tid() != space_.pid()) {
       if (dead_ || !shared_.spares.keep(space_.pid(), tracee_.tid(), cpu_)) tracee_.exit(shared_.stub);
@@ -183,6 +187,16 @@ class PtraceContext final : public Context {
   SysResult<std::vector<std::byte>> floating_point() override { return tracee_.floating_point(); }
   SysResult<void> set_floating_point(std::span<const std::byte> state) override {
     return tracee_.set_floating_point(state);
+  }
+
+  SysResult<void> set_rseq(uint64_t address, uint32_t signature) override {
+    if (rseq_ != 0) TRY(tell_rseq(RSEQ_FLAG_UNREGISTER));
+    rseq_ = address;
+    rseq_signature_ = signature;
+    if (rseq_ == 0) return {};
+    SysResult<void> told = tell_rseq(0);
+    if (!told) rseq_ = 0;
+    return told;
   }
 
   SysResult<void> flush() override {
@@ -256,6 +270,20 @@ class PtraceContext final : public Context {
     return tracee_.write(wanted).has_value();
   }
 
+  SysResult<void> tell_rseq(uint64_t flags) {
+    Registers registers = stub_registers(shared_.stub.ready);
+    registers.rax = SYS_rseq;
+    registers.rdi = rseq_;
+    registers.rsi = kRseqSize;
+    registers.rdx = flags;
+    registers.r10 = rseq_signature_;
+    bool interrupted = false;
+    dirty_ = true;
+    SysResult<int64_t> told = tracee_.call(registers, interrupted);
+    if (interrupted) interrupted_.store(true, std::memory_order_relaxed);
+    return told ? SysResult<void>() : std::unexpected(told.error());
+  }
+
   void place() {
     constexpr core::Nanoseconds kPatience = 2'000'000;
     int better = shared_.placement.better_cpu(cpu_);
@@ -307,6 +335,8 @@ class PtraceContext final : public Context {
   Registers at_stop_ = {};  // as the host has them while dirty_ is false
   int cpu_;
   core::Nanoseconds crowded_since_ = 0;
+  uint64_t rseq_ = 0;  // what the host keeps for the thread; 0: nothing
+  uint32_t rseq_signature_ = 0;
   bool dirty_ = true;
   std::atomic<bool> attached_ = false;
   bool dead_ = false;
@@ -364,9 +394,12 @@ class PtracePlatform final : public Platform {
     }
     return std::make_unique<PtraceContext>(shared_, own, std::move(thread));
   }
+  bool has_rseq(int cpus) const override { return host_has_rseq_ && shared_.placement.are_below(cpus); }
   void leave_thread() override { shared_.spares.leave_thread(); }
 
  private:
+  // Linux 4.18, where it is configured. There is nothing at 0, so that it cannot succeed.
+  const bool host_has_rseq_ = ::syscall(SYS_rseq, nullptr, 0, 0, 0) < 0 && errno != ENOSYS;
   Shared shared_;
 };
 
