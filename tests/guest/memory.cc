@@ -378,4 +378,125 @@ TEST_F(Memory, MremapLeavesAnEmptyMapping) {
   EXPECT_EQ(munmap(moved, 2 * kPage), 0);
 }
 
+// --- files that become shorter
+
+bool faults_at(volatile char* address) {
+  const int status = in_child([address] { return static_cast<int>(*address) & 0; });
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS;
+}
+
+TEST_F(InDirectory, TruncatedPagesAreGone) {
+  const int fd = open("f", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ASSERT_EQ(ftruncate(fd, 4 * kPage), 0);
+  auto* shared = static_cast<char*>(mmap(nullptr, 4 * kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  auto* own = static_cast<char*>(mmap(nullptr, 4 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0));
+  memset(shared, 'x', 4 * kPage);
+  own[2 * kPage] = 'y';
+  EXPECT_EQ(own[3 * kPage], 'x');
+  ASSERT_EQ(ftruncate(fd, kPage + 10), 0);
+  EXPECT_EQ(shared[kPage + 9], 'x');
+  EXPECT_EQ(shared[kPage + 10], 0);
+  for (char* mapped : {shared, own}) {
+    EXPECT_FALSE(faults_at(mapped + kPage));
+    EXPECT_TRUE(faults_at(mapped + 2 * kPage));
+    EXPECT_TRUE(faults_at(mapped + 3 * kPage));
+  }
+  char byte;
+  EXPECT_EQ(sys(SYS_write, open("g", O_RDWR | O_CREAT | O_CLOEXEC, 0600), shared + 2 * kPage, 1), -1);
+  EXPECT_EQ(errno, EFAULT);
+  ASSERT_EQ(ftruncate(fd, 4 * kPage), 0);
+  EXPECT_EQ(shared[2 * kPage], 0);
+  EXPECT_EQ(own[2 * kPage], 0);
+  shared[3 * kPage] = 'z';
+  EXPECT_EQ(pread(fd, &byte, 1, 3 * kPage), 1);
+  EXPECT_EQ(byte, 'z');
+}
+
+TEST_F(InDirectory, TruncatedPagesOfOthersAreGone) {
+  const int fd = open("f", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ASSERT_EQ(ftruncate(fd, 2 * kPage), 0);
+  auto* shared = static_cast<char*>(mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  shared[kPage] = 'x';
+  // One that does nothing else than to read them.
+  const pid_t reader = fork();
+  if (reader == 0) {
+    while (*static_cast<volatile char*>(shared + kPage) != 'y') {
+    }
+    _exit(0);
+  }
+  sleep_ms(5);
+  ASSERT_EQ(truncate("f", 0), 0);
+  int status = -1;
+  ASSERT_EQ(waitpid(reader, &status, 0), reader);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS) << status;
+  EXPECT_TRUE(faults_at(shared));
+  close(open("f", O_WRONLY | O_TRUNC | O_CLOEXEC));
+  ASSERT_EQ(munmap(shared, 2 * kPage), 0);
+}
+
+TEST_F(Memory, ResidentPages) {
+  constexpr size_t kPages = 8;
+  auto* m =
+      static_cast<char*>(mmap(nullptr, kPages * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  m[kPage] = m[4 * kPage] = 1;
+  unsigned char seen[kPages] = {};
+  ASSERT_EQ(mincore(m, kPages * kPage, seen), 0);
+  for (size_t i = 0; i < kPages; ++i) EXPECT_EQ(seen[i] & 1, i == 1 || i == 4) << i;
+  ASSERT_EQ(madvise(m + 4 * kPage, kPage, MADV_DONTNEED), 0);
+  ASSERT_EQ(mincore(m + 4 * kPage, kPage, seen), 0);
+  EXPECT_EQ(seen[0] & 1, 0);
+}
+
+TEST_F(InDirectory, RemovedPagesAreZeroes) {
+  const int fd = open("f", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ASSERT_EQ(ftruncate(fd, 2 * kPage), 0);
+  auto* shared = static_cast<char*>(mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  memset(shared, 'x', 2 * kPage);
+  ASSERT_EQ(madvise(shared + kPage, kPage, MADV_REMOVE), 0);
+  EXPECT_EQ(shared[kPage - 1], 'x');
+  EXPECT_EQ(shared[kPage], 0);
+  char byte = 1;
+  EXPECT_EQ(pread(fd, &byte, 1, kPage), 1);
+  EXPECT_EQ(byte, 0);
+  auto* own = static_cast<char*>(mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0));
+  EXPECT_EQ(madvise(own, kPage, MADV_REMOVE), -1);
+  EXPECT_EQ(errno, EACCES);
+  auto* anonymous =
+      static_cast<char*>(mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  EXPECT_EQ(madvise(anonymous, kPage, MADV_REMOVE), -1);
+  EXPECT_EQ(errno, EINVAL);
+  auto* common = static_cast<char*>(mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  common[0] = 'x';
+  EXPECT_EQ(madvise(common, kPage, MADV_REMOVE), 0);
+  EXPECT_EQ(common[0], 0);
+}
+
+// mremap(2), "If the value of old_size is zero".
+TEST_F(InDirectory, MappedASecondTime) {
+  const int fd = open("f", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ASSERT_EQ(ftruncate(fd, 4 * kPage), 0);
+  auto* file = static_cast<char*>(mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd, kPage));
+  auto* anonymous =
+      static_cast<char*>(mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  for (char* first : {file, anonymous}) {
+    auto* second = static_cast<char*>(mremap(first + kPage, 0, kPage, MREMAP_MAYMOVE));
+    ASSERT_NE(second, MAP_FAILED);
+    ASSERT_NE(second, first + kPage);
+    first[kPage] = 'a';
+    EXPECT_EQ(second[0], 'a');
+    second[1] = 'b';
+    EXPECT_EQ(first[kPage + 1], 'b');
+    ASSERT_EQ(munmap(first, 2 * kPage), 0);
+    EXPECT_EQ(second[1], 'b');
+    EXPECT_EQ(mremap(second, 0, kPage, 0), MAP_FAILED);
+    EXPECT_EQ(errno, ENOMEM);
+  }
+  char byte = 0;
+  EXPECT_EQ(pread(fd, &byte, 1, 2 * kPage + 1), 1);
+  EXPECT_EQ(byte, 'b');
+  auto* own = mmap(nullptr, kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  EXPECT_EQ(mremap(own, 0, kPage, MREMAP_MAYMOVE), MAP_FAILED);
+  EXPECT_EQ(errno, EINVAL);
+}
+
 }  // namespace

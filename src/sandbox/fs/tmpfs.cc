@@ -148,7 +148,9 @@ class TmpfsRegular final : public TmpfsInode, public mm::Mappable {
       }
       super_->memory.release(dropped_);
     }
+    const bool is_shorter = size < this->size();
     attributes_.st_size = static_cast<off_t>(size);
+    if (is_shorter) super_->memory.truncated(*this, mm::page_up(size));
     return {};
   }
   SysResult<void> reserve(uint64_t offset, uint64_t length, bool keep_size) {
@@ -172,6 +174,11 @@ class TmpfsRegular final : public TmpfsInode, public mm::Mappable {
     uint64_t chunk = TRY(chunk_at(offset));
     const uint64_t within = offset % kChunk;
     return Range{super_->memory.fd(), chunk + within, std::min({length, kChunk - within, end - offset}), true};
+  }
+  SysResult<void> punch_hole(uint64_t offset, uint64_t length) override {
+    if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) return fail(EPERM);
+    if (offset < size()) punch(offset, std::min(length, mm::page_up(size()) - offset));
+    return {};
   }
   std::string mapped_name() const override { return name; }
   uint64_t device_id() const override { return attributes_.st_dev; }

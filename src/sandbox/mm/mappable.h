@@ -1,6 +1,7 @@
 // Mappable: what can be mapped besides anonymous memory: a file of some filesystem.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <string>
 
@@ -23,6 +24,10 @@ class Mappable {
     bool counted;  // of the memory file: whoever maps it takes a reference
   };
   virtual SysResult<Range> translate(uint64_t offset, uint64_t size, bool write) = 0;
+  // Makes a hole, which reads as zeroes: madvise(2) MADV_REMOVE.
+  virtual SysResult<void> punch_hole(uint64_t /*offset*/, uint64_t /*size*/) {
+    return std::unexpected(Errno{EOPNOTSUPP});
+  }
   // For /proc/PID/maps.
   virtual std::string mapped_name() const = 0;
   virtual uint64_t device_id() const = 0;

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "sandbox/mm/memory_manager.h"
+
 namespace cella::sandbox::mm {
 namespace {
 
@@ -142,16 +144,26 @@ uint64_t MemoryFile::resident() const {
 }
 
 uint64_t MemoryFile::resident(uint64_t offset, uint64_t size) const {
-  const auto end = static_cast<off_t>(offset + size);
   uint64_t total = 0;
+  for_each_resident(offset, size, [&](uint64_t start, uint64_t end) { total += end - start; });
+  return total;
+}
+
+void MemoryFile::for_each_resident(uint64_t offset, uint64_t size,
+                                   const std::function<void(uint64_t, uint64_t)>& visit) const {
+  const auto end = static_cast<off_t>(offset + size);
   for (auto at = static_cast<off_t>(offset); at < end;) {
     const off_t data = ::lseek(fd_.get(), at, SEEK_DATA);
     if (data < 0 || data >= end) break;
     at = std::min(::lseek(fd_.get(), data, SEEK_HOLE), end);
     if (at <= data) break;
-    total += static_cast<uint64_t>(at - data);
+    visit(static_cast<uint64_t>(data), static_cast<uint64_t>(at));
   }
-  return total;
+}
+
+void MemoryFile::truncated(const Mappable& file, uint64_t end) {
+  for (MemoryManager* manager : managers)
+    if (manager->forget(file, end) && on_change) on_change(*manager);
 }
 
 }  // namespace cella::sandbox::mm

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -16,6 +17,9 @@
 #include "sys/fd.h"
 
 namespace cella::sandbox::mm {
+
+class Mappable;
+class MemoryManager;
 
 inline constexpr uint64_t kPageSize = 4096;
 constexpr uint64_t page_down(uint64_t address) {
@@ -53,6 +57,14 @@ class MemoryFile {
   uint64_t resident() const;
   // Of one range.
   uint64_t resident(uint64_t offset, uint64_t size) const;
+  // Those of a range, each [start, end).
+  void for_each_resident(uint64_t offset, uint64_t size, const std::function<void(uint64_t, uint64_t)>& visit) const;
+
+  // A file has become shorter: nothing is mapped of it from `end` on. Whoever maps it is asked.
+  void truncated(const Mappable& file, uint64_t end);
+  std::vector<MemoryManager*> managers;  // each adds itself and goes
+  // Its address space has changed while its programs run: they are to be stopped, and it is flushed before they go on.
+  std::function<void(MemoryManager&)> on_change;
 
  private:
   MemoryFile() = default;

@@ -40,9 +40,12 @@ MemoryManager::MemoryManager(MemoryFile& memory, platform::Platform& platform,
       space_(std::move(space)),
       limit_(platform.guest_limit()),
       map_top_(page_down(limit_ - (uint64_t{1} << 32))),
-      id_(next_id()) {}
+      id_(next_id()) {
+  memory_.managers.push_back(this);
+}
 
 MemoryManager::~MemoryManager() {
+  std::erase(memory_.managers, this);
   space_.reset();  // the mappings go first
   for (auto& [start, pma] : pmas_)
     if (pma.counted) memory_.unref(pma.offset, pma.end - start, dropped_);
@@ -321,8 +324,7 @@ SysResult<uint64_t> MemoryManager::remap(uint64_t old_address, uint64_t old_size
   if (keep && (!(flags & MREMAP_MAYMOVE) || old_size != new_size)) return fail(EINVAL);
   auto vma = vma_at(old_address);
   if (vma == vmas_.end()) return fail(EFAULT);
-  // Old size 0 of a shared mapping makes another one of it; of a private one it means nothing.
-  if (old_size == 0) return fail(EINVAL);
+  if (old_size == 0) return map_again(old_address, new_size, flags, new_address);
   if (vma->second.end < old_address + old_size) return fail(EFAULT);
   const bool move = (flags & MREMAP_FIXED) != 0 || keep;
   if (!move && new_size <= old_size) {
@@ -388,6 +390,43 @@ SysResult<uint64_t> MemoryManager::remap(uint64_t old_address, uint64_t old_size
   return target;
 }
 
+SysResult<uint64_t> MemoryManager::map_again(uint64_t address, uint64_t size, int flags, uint64_t new_address) {
+  const auto found = vma_at(address);
+  const uint64_t old_start = found->first, old_end = found->second.end;
+  Vma again = found->second;
+  if (!again.shared) return fail(EINVAL);
+  if (!(flags & MREMAP_MAYMOVE)) return fail(ENOMEM);
+  if (flags & MREMAP_FIXED) {
+    if (new_address < kLowest || size > limit_ || new_address > limit_ - size) return fail(EINVAL);
+    // What is to be mapped again must stay.
+    if (new_address < old_end && old_start < new_address + size) return fail(EINVAL);
+    remove(new_address, new_address + size);
+  } else {
+    new_address = TRY(find_space(size, 0, false));
+  }
+  again.offset += address - old_start;
+  again.end = new_address + size;
+  auto made = vmas_.emplace(new_address, again).first;
+  virtual_size_ += size;
+  if (again.file != nullptr) {
+    if (again.protection != PROT_NONE) TRY(back(new_address, again.end, made->second, new_address));
+    return new_address;
+  }
+  // Anonymous memory that is shared is what it is backed by.
+  const uint64_t end = std::min(old_end, address + size);
+  split_pma(address);
+  split_pma(end);
+  for (auto pma = pmas_.lower_bound(address); pma != pmas_.end() && pma->first < end; ++pma) {
+    Pma copy = pma->second;
+    const uint64_t start = pma->first - address + new_address;
+    copy.end = copy.end - address + new_address;
+    if (copy.counted) memory_.ref(copy.offset, copy.end - start);
+    install(start, copy, again.protection);
+    pmas_.emplace(start, std::move(copy));
+  }
+  return new_address;
+}
+
 SysResult<uint64_t> MemoryManager::growing_start(uint64_t address) {
   if (address % kPageSize != 0) return fail(EINVAL);
   auto vma = vma_at(address);
@@ -412,6 +451,7 @@ SysResult<void> MemoryManager::advise(uint64_t address, uint64_t size, int advic
   switch (advice) {
     case MADV_DONTNEED:
     case MADV_FREE:
+    case MADV_REMOVE:
       break;
     case MADV_DONTFORK:
     case MADV_DOFORK:
@@ -453,6 +493,14 @@ SysResult<void> MemoryManager::advise(uint64_t address, uint64_t size, int advic
     if (flag != nullptr) {
       if (advice == MADV_WIPEONFORK && (entry.file != nullptr || entry.shared)) return fail(EINVAL);
       entry.*flag = value;
+    } else if (advice == MADV_REMOVE) {
+      if (entry.locked || (entry.file == nullptr && !entry.shared)) return fail(EINVAL);
+      if (!entry.shared || !(entry.max_protection & PROT_WRITE)) return fail(EACCES);
+      if (entry.file != nullptr) {
+        TRY(entry.file->punch_hole(entry.offset, entry.end - start));
+      } else {
+        TRY(clear(start, entry.end - start));
+      }
     } else if (entry.locked || (advice == MADV_FREE && (entry.shared || entry.file != nullptr))) {
       return fail(EINVAL);
     } else if (!entry.shared) {
@@ -548,6 +596,44 @@ MemoryManager::Resident MemoryManager::resident(uint64_t start, uint64_t end) co
     }
   }
   return result;
+}
+
+void MemoryManager::residency(uint64_t address, std::span<char> pages) const {
+  std::ranges::fill(pages, 0);
+  const uint64_t end = address + pages.size() * kPageSize;
+  auto pma = pmas_.upper_bound(address);
+  if (pma != pmas_.begin()) --pma;
+  for (; pma != pmas_.end() && pma->first < end; ++pma) {
+    const auto& [at, piece] = *pma;
+    const uint64_t from = std::max(at, address), to = std::min(piece.end, end);
+    if (to <= from) continue;
+    auto mark = [&](uint64_t first, uint64_t last) {
+      for (uint64_t page = page_down(first); page < last; page += kPageSize) pages[(page - address) / kPageSize] = 1;
+    };
+    // Of host files the host does not say what it holds.
+    if (!piece.counted) {
+      mark(from, to);
+      continue;
+    }
+    memory_.for_each_resident(piece.offset + (from - at), to - from, [&](uint64_t first, uint64_t last) {
+      mark(first - piece.offset + at, last - piece.offset + at);
+    });
+  }
+}
+
+bool MemoryManager::forget(const Mappable& file, uint64_t end) {
+  bool any = false;
+  for (const auto& [start, vma] : vmas_) {
+    if (vma.file.get() != &file || vma.offset + (vma.end - start) <= end) continue;
+    const uint64_t from = end > vma.offset ? start + (end - vma.offset) : start;
+    const auto first = pmas_.lower_bound(from);
+    const bool is_backed = pma_at(from) != pmas_.end() || (first != pmas_.end() && first->first < vma.end);
+    if (!is_backed) continue;
+    drop_pmas(from, vma.end);
+    space_->unmap(from, vma.end - from);
+    any = true;
+  }
+  return any;
 }
 
 void MemoryManager::for_each(const std::function<void(uint64_t, const Vma&)>& visit) const {

@@ -162,6 +162,10 @@ class MemoryManager {
   };
   Resident resident() const { return resident(0, limit_); }
   Resident resident(uint64_t start, uint64_t end) const;
+  // Which pages of a range are in memory, as mincore(2) tells: a byte each, `pages` in all.
+  void residency(uint64_t address, std::span<char> pages) const;
+  // Nothing is mapped of the file from `end` on, a whole page's offset. Was there something?
+  bool forget(const Mappable& file, uint64_t end);
   uint64_t id() const { return id_; }
 
   // Where things are that /proc/PID shows.
@@ -201,6 +205,8 @@ class MemoryManager {
   // A copy of what the first `size` bytes of a PMA are.
   SysResult<Pma> copy_of(const Pma& pma, uint64_t start, uint64_t size);
   void install(uint64_t start, const Pma& pma, int protection);
+  // mremap(2) with an old size of 0: the same memory a second time.
+  SysResult<uint64_t> map_again(uint64_t address, uint64_t size, int flags, uint64_t new_address);
   SysResult<void> copy_pages(uint64_t address, const Vma& vma);
   // Makes one page accessible, as a fault would, and gives what backs it.
   SysResult<Pmas::iterator> prepare(uint64_t address, Access access);

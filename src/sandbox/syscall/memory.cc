@@ -124,8 +124,15 @@ Outcome sys_msync(Task& task, const Arguments& a) {
 Outcome sys_mincore(Task& task, const Arguments& a) {
   if (a[0] % mm::kPageSize != 0) return fail(EINVAL);
   if (a[1] > task.memory().limit() || !task.memory().is_mapped(a[0], mm::page_up(a[1]))) return fail(ENOMEM);
-  std::vector<char> resident(mm::page_up(a[1]) / mm::kPageSize, 1);
-  TRY(task.memory().copy_out(a[2], resident.data(), resident.size()));
+  constexpr uint64_t kAtOnce = 65536;
+  const uint64_t pages = mm::page_up(a[1]) / mm::kPageSize;
+  std::vector<char> resident(std::min(pages, kAtOnce));
+  for (uint64_t done = 0; done < pages;) {
+    const std::span now = std::span(resident).first(std::min(pages - done, kAtOnce));
+    task.memory().residency(a[0] + done * mm::kPageSize, now);
+    TRY(task.memory().copy_out(a[2] + done, now.data(), now.size()));
+    done += now.size();
+  }
   return 0;
 }
 

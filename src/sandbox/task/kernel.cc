@@ -31,7 +31,12 @@ Kernel::Kernel(std::unique_ptr<platform::Platform> guest_platform, std::unique_p
       dispatch(syscalls),
       clocks(std::make_unique<Clocks>(timers, *memory)),
       own_memory(host_memory()),
-      cpu_count(own_cpus()) {}
+      cpu_count(own_cpus()) {
+  memory->on_change = [this](mm::MemoryManager& changed) {
+    for (const auto& [id, task] : tasks)
+      if (task->memory_manager.get() == &changed) task->interrupt();
+  };
+}
 Kernel::~Kernel() {
   core::Locked locked(lock);
   clocks->stop();

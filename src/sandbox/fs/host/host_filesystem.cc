@@ -1,6 +1,7 @@
 #include "sandbox/fs/host/host_filesystem.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
@@ -115,6 +116,11 @@ class HostMapping final : public mm::Mappable {
     const uint64_t end = mm::page_up(static_cast<uint64_t>(now.st_size));
     if (offset >= end) return std::unexpected(Errno{EFAULT});
     return Range{fd_.get(), offset, std::min(size, end - offset), false};
+  }
+  SysResult<void> punch_hole(uint64_t offset, uint64_t size) override {
+    constexpr int kMode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    if (::fallocate(fd_.get(), kMode, static_cast<off_t>(offset), static_cast<off_t>(size)) < 0) return last_error();
+    return {};
   }
   std::string mapped_name() const override { return name_; }
   uint64_t device_id() const override { return device_; }
