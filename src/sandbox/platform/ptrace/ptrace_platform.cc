@@ -89,9 +89,11 @@ class PtraceSpace final : public AddressSpace {
 
   // Empties the process, stopped in its first thread and without others that run, for the next program of the calling
   // thread: nothing is left in it of what the guest can have put there, which are mappings and the thread's registers.
-  void retire(Tracee& tracee, int cpu) {
+  // `last`: a call to make before.
+  void retire(Tracee& tracee, int cpu, const std::optional<StubCall>& last) {
     bool interrupted = false;
     queue_.clear();
+    if (last) queue_.push_back(*last);
     unmap(0, shared_.stub.base);
     if (flush(tracee, interrupted) && tracee.set_floating_point(shared_.floating_point) &&
         shared_.spares.keep(pid_, pid_, cpu)) {
@@ -141,16 +143,19 @@ class PtraceContext final : public Context {
   ~PtraceContext() override {
     if (!attached_ && thread_.spare) shared_.spares.put_back(*thread_.spare);
     if (!attached_) return;
+    const bool is_first = tracee_.tid() == space_.pid();
+    if (!dead_ && is_first && space_.threads() == 1) {
+      std::optional<StubCall> let_go;
+      if (rseq_ != 0) let_go = rseq_call(RSEQ_FLAG_UNREGISTER);
+      space_.retire(tracee_, cpu_, let_go);
+      return;
+    }
     if (!dead_ && !set_rseq(0, 0)) dead_ = true;
     // The first thread of its process stays, because the process is known by it.
-    if (tracee_.tid() != space_.pid()) {
+    if (!is_first) {
       if (dead_ || !shared_.spares.keep(space_.pid(), tracee_.tid(), cpu_)) tracee_.exit(shared_.stub);
       space_.remove_thread();
-    } else if (dead_) {
-      return;
-    } else if (space_.threads() == 1) {
-      space_.retire(tracee_, cpu_);
-    } else {
+    } else if (!dead_) {
       (void)tracee_.release(stub_registers(shared_.stub.pause));
     }
   }
@@ -270,13 +275,15 @@ class PtraceContext final : public Context {
     return tracee_.write(wanted).has_value();
   }
 
+  StubCall rseq_call(uint64_t flags) const { return {SYS_rseq, {rseq_, kRseqSize, flags, rseq_signature_}}; }
   SysResult<void> tell_rseq(uint64_t flags) {
+    const StubCall call = rseq_call(flags);
     Registers registers = stub_registers(shared_.stub.ready);
-    registers.rax = SYS_rseq;
-    registers.rdi = rseq_;
-    registers.rsi = kRseqSize;
-    registers.rdx = flags;
-    registers.r10 = rseq_signature_;
+    registers.rax = static_cast<uint64_t>(call.number);
+    registers.rdi = call.arguments[0];
+    registers.rsi = call.arguments[1];
+    registers.rdx = call.arguments[2];
+    registers.r10 = call.arguments[3];
     bool interrupted = false;
     dirty_ = true;
     SysResult<int64_t> told = tracee_.call(registers, interrupted);
