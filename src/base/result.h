@@ -5,6 +5,8 @@
 //
 // In a function that returns Result<T> the optional format arguments become one link of the error's context; in one
 // that returns SysResult<T> there must be none. An Errno is lifted to an Error where the function returns Result.
+//
+// Not behind another element of a braced initializer: what is built of that already would never be destroyed.
 #pragma once
 
 #include <fmt/format.h>

@@ -147,8 +147,8 @@ fs::ContainerFiles files_of(const BootRequest& request, const Config& options, T
     files.devices.push_back({device.path, device.mode, static_cast<unsigned>(device.major),
                              static_cast<unsigned>(device.minor), device.uid, device.gid});
   }
-  files.proc.net = [&kernel](fs::FixedDirectory& directory) { kernel.network->add_proc_files(directory); };
-  files.sys.net = [&kernel](fs::FixedDirectory& directory) { kernel.network->add_sys_files(directory); };
+  files.hooks.proc.net = [&kernel](fs::FixedDirectory& directory) { kernel.network->add_proc_files(directory); };
+  files.hooks.sys.net = [&kernel](fs::FixedDirectory& directory) { kernel.network->add_sys_files(directory); };
   files.working_directory = request.process.cwd;
   files.masked_paths = request.masked_paths;
   files.read_only_paths = request.read_only_paths;

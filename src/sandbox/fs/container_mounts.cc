@@ -5,15 +5,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <initializer_list>
 
 #include "base/result.h"
 #include "sandbox/fs/copy_tree.h"
 #include "sandbox/fs/host/host_filesystem.h"
-#include "sandbox/fs/mount_types.h"
 #include "sandbox/fs/overlay/overlay.h"
 #include "sandbox/fs/tmpfs.h"
-#include "sandbox/fs/tty/devpts.h"
 
 namespace cella::sandbox::fs {
 namespace {
@@ -34,77 +31,6 @@ uint64_t kept_flags(const ContainerMount& mount) {
   return (mount.flags & kKept) | (has_own ? 0 : MS_RELATIME);
 }
 
-SysResult<DentryPtr> mount_tmpfs(Kernel& kernel, const std::string& data) {
-  TmpfsOptions options = TRY(parse_tmpfs_options(data, kernel.memory_limit));
-  return make_tmpfs(*kernel.memory, options);
-}
-
-// Of a filesystem that has no options here but what `harmless` says, which is how it is anyway.
-SysResult<void> check_options(std::string_view data, std::initializer_list<std::string_view> harmless = {}) {
-  while (!data.empty()) {
-    const size_t comma = std::min(data.find(','), data.size());
-    const std::string_view option = data.substr(0, comma);
-    data.remove_prefix(std::min(comma + 1, data.size()));
-    if (!option.empty() && std::ranges::find(harmless, option) == harmless.end()) return std::unexpected(Errno{EINVAL});
-  }
-  return {};
-}
-
-bool has_option(std::string_view data, std::string_view key) {
-  for (size_t at = data.find(key); at != data.npos; at = data.find(key, at + 1))
-    if ((at == 0 || data[at - 1] == ',') && data.substr(at + key.size(), 1) == "=") return true;
-  return false;
-}
-
-using Maker = SysResult<DentryPtr> (*)(Kernel& kernel, const ContainerFiles& files, const ContainerMount& mount);
-struct Type {
-  const char* name;
-  Maker make;
-};
-constexpr Type kTypes[] = {
-    {"proc",
-     [](Kernel& kernel, const ContainerFiles& files, const ContainerMount& mount) -> SysResult<DentryPtr> {
-       TRY(check_options(mount.data, {"hidepid=0", "hidepid=off"}));
-       return make_procfs(kernel, files.proc);
-     }},
-    {"sysfs",
-     [](Kernel& kernel, const ContainerFiles& files, const ContainerMount& mount) -> SysResult<DentryPtr> {
-       TRY(check_options(mount.data));
-       return make_sysfs(kernel, files.sys);
-     }},
-    {"tmpfs", [](Kernel& kernel, const ContainerFiles&,
-                 const ContainerMount& mount) { return mount_tmpfs(kernel, mount.data); }},
-    // Which knows one option, and passes the others over.
-    {"ramfs",
-     [](Kernel& kernel, const ContainerFiles&, const ContainerMount& mount) -> SysResult<DentryPtr> {
-       TmpfsOptions options;
-       options.mode = has_option(mount.data, "mode") ? TRY(parse_tmpfs_options(mount.data, kernel.memory_limit))
-       .mode : 0755;
-       return make_tmpfs(*kernel.memory, options);
-     }},
-    {"devpts",
-     [](Kernel& kernel, const ContainerFiles&, const ContainerMount& mount) -> SysResult<DentryPtr> {
-       return make_devpts(kernel, TRY(parse_devpts_options(mount.data)));
-     }},
-    // Message queues are in no directory here: it stays empty.
-    {"mqueue",
-     [](Kernel& kernel, const ContainerFiles&, const ContainerMount& mount) -> SysResult<DentryPtr> {
-       TRY(check_options(mount.data));
-       return mount_tmpfs(kernel, "");
-     }},
-    {"cgroup",
-     [](Kernel& kernel, const ContainerFiles&, const ContainerMount&) -> SysResult<DentryPtr> {
-       return make_cgroup_filesystem(kernel);
-     }},
-    {"cgroup2",
-     [](Kernel& kernel, const ContainerFiles&, const ContainerMount&) -> SysResult<DentryPtr> {
-       return make_cgroup_filesystem(kernel);
-     }},
-};
-
-static_assert(std::ranges::equal(kTypes, kMountTypes, {},
-                                 [](const Type& type) { return std::string_view(type.name); }));
-
 Result<DentryPtr> make_root_of(Kernel& kernel, const ContainerFiles& files, const ContainerMount& mount) {
   if (mount.flags & MS_BIND) {
     if (mount.backend == nullptr) return base::fail(ErrorCode::kInvalidArgument, "a bind mount without its source");
@@ -112,9 +38,9 @@ Result<DentryPtr> make_root_of(Kernel& kernel, const ContainerFiles& files, cons
   }
   if (auto factory = files.factories.find(mount.type); factory != files.factories.end())
     return TRY(factory->second(mount));
-  for (const Type& type : kTypes)
-    if (mount.type == type.name) return TRY(type.make(kernel, files, mount));
-  return base::fail(ErrorCode::kUnsupported, "the sandbox has no filesystem of type {}", mount.type);
+  if (!is_mount_type(mount.type))
+    return base::fail(ErrorCode::kUnsupported, "the sandbox has no filesystem of type {}", mount.type);
+  return TRY(make_filesystem(kernel, files.hooks, mount.type, mount.data));
 }
 
 // What /proc/mounts calls it.
@@ -191,6 +117,9 @@ Result<void> protect(MountBuilder& builder, const std::string& path) {
 Result<std::shared_ptr<vfs::MountNamespace>> make_container_mounts(Kernel& kernel, const ContainerFiles& files) {
   DentryPtr root = TRY(make_host_filesystem(files.root), "opening the root filesystem");
   if (files.overlay) root = TRY(make_overlay(*kernel.memory, root), "laying memory over the root filesystem");
+  kernel.make_filesystem = [&kernel, hooks = files.hooks](const std::string& type, const std::string& options) {
+    return make_filesystem(kernel, hooks, type, options);
+  };
   auto mounts = std::make_shared<vfs::MountNamespace>(root, files.overlay ? "overlay" : "hostfs",
                                                       files.overlay ? "overlay" : "root", MS_RELATIME);
   MountBuilder builder(mounts);

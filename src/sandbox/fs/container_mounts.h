@@ -15,8 +15,7 @@
 
 #include "sandbox/fs/devices.h"
 #include "sandbox/fs/host/backend.h"
-#include "sandbox/fs/proc/procfs.h"
-#include "sandbox/fs/sys/sysfs.h"
+#include "sandbox/fs/types.h"
 
 namespace cella::sandbox::fs {
 
@@ -43,12 +42,12 @@ struct ContainerFiles {
   std::string working_directory;  // of the first program, made where it is missing; empty: there is none
   // Types besides those that are known here, or in place of them.
   std::map<std::string, FilesystemFactory> factories;
-  ProcfsHooks proc;
-  SysfsHooks sys;
+  FilesystemHooks hooks;
 };
 
-// kUnsupported: a type or flag that this kernel does not have. Masked and read-only paths that are not there are passed
-// over, as the specification has it. `kernel` must outlive the result.
+// Programs can mount afterwards, Kernel::make_filesystem. kUnsupported: a type or flag that this kernel does not have.
+// Masked and read-only paths that are not there are passed over, as the specification has it. `kernel` must outlive the
+// result.
 Result<std::shared_ptr<vfs::MountNamespace>> make_container_mounts(task::Kernel& kernel, const ContainerFiles& files);
 
 }  // namespace cella::sandbox::fs

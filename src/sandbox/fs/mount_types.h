@@ -1,4 +1,4 @@
-// The types of the filesystems that a container's configuration may mount in the sandbox.
+// The names of the types of filesystems that there are in the sandbox: types.h.
 #pragma once
 
 #include <algorithm>

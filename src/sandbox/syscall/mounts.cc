@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <utility>
 
 #include "base/result.h"
-#include "sandbox/fs/types.h"
 #include "sandbox/syscall/handlers.h"
 
 namespace cella::sandbox::syscall {
@@ -34,17 +34,6 @@ SysResult<std::string> text_from(Task& task, uint64_t address) {
   return task.memory().read_string(address, mm::kPageSize);
 }
 
-// All mounts on `top`, and on those, parents first.
-std::vector<MountPtr> below(const vfs::MountNamespace& mounts, const MountPtr& top) {
-  std::vector<MountPtr> found = {top};
-  for (size_t i = 0; i < found.size(); ++i) {
-    for (const MountPtr& mount : mounts.mounts())
-      if (mount->parent == found[i]) found.push_back(mount);
-  }
-  found.erase(found.begin());
-  return found;
-}
-
 bool is_within(const vfs::DentryPtr& what, const vfs::DentryPtr& directory) {
   for (vfs::DentryPtr at = what; at != nullptr; at = at->parent)
     if (at == directory) return true;
@@ -55,16 +44,16 @@ Outcome bind(Task& task, const Path& source, const Path& target, bool recursive)
   if (source.mount->flags & MS_UNBINDABLE) return fail(EINVAL);
   if (source.inode().has_type(S_IFDIR) != target.inode().has_type(S_IFDIR)) return fail(ENOTDIR);
   vfs::MountNamespace& mounts = *task.fs->position.mounts;
-  const vfs::Mount& from = *source.mount;
-  MountPtr top = mounts.mount(target, source.dentry, from.type, from.source, from.flags, from.options);
+  // What is there now, before anything is added to it.
+  const std::vector<MountPtr> others = mounts.below(source.mount);
+  MountPtr top = mounts.bind(target, *source.mount, source.dentry);
   if (!recursive) return 0;
   std::map<MountPtr, MountPtr> copies = {{source.mount, top}};
-  for (const MountPtr& mount : below(mounts, source.mount)) {
+  for (const MountPtr& mount : others) {
     auto parent = copies.find(mount->parent);
-    if (mount == top || parent == copies.end() || (mount->flags & MS_UNBINDABLE)) continue;
+    if (parent == copies.end() || (mount->flags & MS_UNBINDABLE)) continue;
     if (mount->parent == source.mount && !is_within(mount->point, source.dentry)) continue;
-    copies[mount] = mounts.mount({parent->second, mount->point}, mount->root, mount->type, mount->source, mount->flags,
-                                 mount->options);
+    copies[mount] = mounts.bind({parent->second, mount->point}, *mount, mount->root);
   }
   return 0;
 }
@@ -74,7 +63,7 @@ Outcome move(Task& task, const Path& source, const Path& target) {
   if (source.inode().has_type(S_IFDIR) != target.inode().has_type(S_IFDIR)) return fail(ENOTDIR);
   for (MountPtr at = target.mount; at != nullptr; at = at->parent)
     if (at == source.mount) return fail(ELOOP);
-  task.fs->position.mounts->move(source.mount, target);
+  TRY(task.fs->position.mounts->move(source.mount, target));
   return 0;
 }
 
@@ -88,6 +77,8 @@ Outcome sys_mount(Task& task, const Arguments& a) {
   const std::string options = TRY(text_from(task, a[4]));
   const Path target = TRY(locate(task, AT_FDCWD, a[1], 0));
   if (!task.creds.has(CAP_SYS_ADMIN)) return fail(EPERM);
+  constexpr size_t kMostMounts = 100'000;  // fs.mount-max
+  if (task.fs->position.mounts->mounts().size() >= kMostMounts) return fail(ENOSPC);
   if (flags & MS_REMOUNT) {
     if (!is_mount_root(target)) return fail(EINVAL);
     target.mount->flags = (flags & kKept) | (target.mount->flags & MS_UNBINDABLE);
@@ -98,15 +89,13 @@ Outcome sys_mount(Task& task, const Arguments& a) {
     return bind(task, TRY(locate(task, AT_FDCWD, a[0], 0)), target, flags & MS_REC);
   }
   if (flags & kPropagation) {
-    // Nothing is propagated: there is no other namespace that would see it. But what is unbindable is so here too.
     const uint64_t kind = flags & kPropagation;
-    const vfs::MountNamespace& mounts = *task.fs->position.mounts;
     if ((kind & (kind - 1)) || (flags & ~(kPropagation | MS_REC | MS_SILENT))) return fail(EINVAL);
     if (!is_mount_root(target)) return fail(EINVAL);
+    vfs::MountNamespace& mounts = *task.fs->position.mounts;
     std::vector<MountPtr> changed = {target.mount};
-    if (flags & MS_REC) std::ranges::copy(below(mounts, target.mount), std::back_inserter(changed));
-    for (const MountPtr& mount : changed)
-      mount->flags = (mount->flags & ~uint64_t{MS_UNBINDABLE}) | (kind & MS_UNBINDABLE);
+    if (flags & MS_REC) std::ranges::copy(mounts.below(target.mount), std::back_inserter(changed));
+    for (const MountPtr& mount : changed) mounts.set_propagation(*mount, kind);
     return 0;
   }
   if (flags & MS_MOVE) {
@@ -114,7 +103,7 @@ Outcome sys_mount(Task& task, const Arguments& a) {
     return move(task, TRY(locate(task, AT_FDCWD, a[0], 0)), target);
   }
   if (type.empty()) return fail(EINVAL);
-  vfs::DentryPtr root = TRY(fs::make_filesystem(task.kernel, type, options));
+  vfs::DentryPtr root = TRY(task.kernel.make_filesystem(type, options));
   if (!target.inode().has_type(S_IFDIR)) return fail(ENOTDIR);
   task.fs->position.mounts->mount(target, std::move(root), type, source.empty() ? "none" : source, flags & kKept,
                                   options);
@@ -130,10 +119,13 @@ Outcome sys_umount2(Task& task, const Arguments& a) {
   if (!is_mount_root(path) || path.mount->parent == nullptr) return fail(EINVAL);
   vfs::MountNamespace& mounts = *task.fs->position.mounts;
   if (flags & MNT_DETACH) {
-    std::vector<MountPtr> all = below(mounts, path.mount);
-    for (auto mount = all.rbegin(); mount != all.rend(); ++mount) TRY(mounts.unmount({*mount, (*mount)->root}));
+    std::vector<MountPtr> all = mounts.below(path.mount);
+    // Some may have gone with others.
+    for (auto mount = all.rbegin(); mount != all.rend(); ++mount) (void)mounts.unmount({*mount, (*mount)->root});
   } else if (path.mount.use_count() > 2) {
     return fail(EBUSY);  // besides the namespace and us, somebody works in it
+  } else if ((flags & MNT_EXPIRE) && std::exchange(path.mount->expiry, path.mount->uses) + 1 != path.mount->uses) {
+    return fail(EAGAIN);  // a path besides ours has led into it since the last time
   }
   TRY(mounts.unmount(path));
   return 0;

@@ -73,6 +73,8 @@ class Kernel {
   vfs::FileLocks::Waits lock_waits;
   HostName host_name;
   std::shared_ptr<vfs::MountNamespace> mounts;
+  // The root of a new filesystem for mount(2), by type and options: fs/types.h.
+  std::function<SysResult<vfs::DentryPtr>(const std::string& type, const std::string& options)> make_filesystem;
   std::shared_ptr<net::Stack> network;         // what sockets are made of, net/stack.h; null: there are none
   std::map<std::string, std::string> sysctls;  // what /proc/sys says by path, where that is not the usual
   IdMap user_ids, group_ids;

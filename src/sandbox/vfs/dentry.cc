@@ -21,35 +21,75 @@ MountNamespace::MountNamespace(DentryPtr root, std::string type, std::string sou
   mounts_.push_back(std::move(mount));
 }
 
+MountPtr MountNamespace::add(const Path& at, Mount mount) {
+  mount.id = next_id_++;
+  mount.parent = at.mount;
+  mount.point = at.dentry;
+  return mounts_.emplace_back(std::make_shared<Mount>(std::move(mount)));
+}
+
 MountPtr MountNamespace::mount(const Path& at, DentryPtr root, std::string type, std::string source, uint64_t flags,
                                std::string options) {
-  auto mount = std::make_shared<Mount>();
-  mount->id = next_id_++;
-  mount->parent = at.mount;
-  mount->point = at.dentry;
-  mount->root = std::move(root);
-  mount->type = std::move(type);
-  mount->source = std::move(source);
-  mount->flags = flags;
-  mount->options = std::move(options);
-  mounts_.push_back(mount);
-  return mount;
+  Mount mount;
+  mount.root = std::move(root);
+  mount.type = std::move(type);
+  mount.source = std::move(source);
+  mount.flags = flags;
+  mount.options = std::move(options);
+  MountPtr made = add(at, std::move(mount));
+  propagate(made);
+  return made;
+}
+
+MountPtr MountNamespace::bind(const Path& at, const Mount& source, DentryPtr root) {
+  Mount mount = source;
+  mount.root = std::move(root);
+  MountPtr made = add(at, std::move(mount));
+  propagate(made);
+  return made;
+}
+
+std::vector<MountPtr> MountNamespace::below(const MountPtr& top) const {
+  std::vector<MountPtr> found = {top};
+  for (size_t i = 0; i < found.size(); ++i) {
+    for (const MountPtr& mount : mounts_)
+      if (mount->parent == found[i]) found.push_back(mount);
+  }
+  found.erase(found.begin());
+  return found;
 }
 
 SysResult<void> MountNamespace::unmount(const Path& path) {
-  if (path.dentry != path.mount->root || path.mount->parent == nullptr) return std::unexpected(Errno{EINVAL});
-  for (const MountPtr& other : mounts_)
-    if (other->parent == path.mount) return std::unexpected(Errno{EBUSY});
-  std::erase(mounts_, path.mount);
+  const MountPtr gone = path.mount;
+  if (path.dentry != gone->root || gone->parent == nullptr) return std::unexpected(Errno{EINVAL});
+  auto has_others = [&](const MountPtr& mount) {
+    return std::ranges::any_of(mounts_, [&](const MountPtr& other) { return other->parent == mount; });
+  };
+  if (has_others(gone)) return std::unexpected(Errno{EBUSY});
+  const std::vector<MountPtr> also = receivers(*gone->parent, gone->point);
+  leave_groups(*gone);
+  std::erase(mounts_, gone);
+  for (const MountPtr& receiver : also) {
+    auto copy = std::ranges::find_if(mounts_.rbegin(), mounts_.rend(), [&](const MountPtr& mount) {
+      return mount->parent == receiver && mount->point == gone->point;
+    });
+    if (copy == mounts_.rend() || (*copy)->root != gone->root || has_others(*copy)) continue;
+    leave_groups(**copy);
+    mounts_.erase(std::next(copy).base());
+  }
   return {};
 }
 
-void MountNamespace::move(const MountPtr& mount, const Path& to) {
+SysResult<void> MountNamespace::move(const MountPtr& mount, const Path& to) {
+  if (mount->parent != nullptr && mount->parent->peer_group != 0) return std::unexpected(Errno{EINVAL});
   mount->parent = to.mount;
   mount->point = to.dentry;
   // The latest is on top.
   std::erase(mounts_, mount);
   mounts_.push_back(mount);
+  propagate(mount);
+  for (const MountPtr& other : below(mount)) propagate(other);
+  return {};
 }
 
 Path MountNamespace::covering(Path path) const {
@@ -59,6 +99,7 @@ Path MountNamespace::covering(Path path) const {
     for (auto mount = mounts_.rbegin(); mount != mounts_.rend(); ++mount) {
       if ((*mount)->parent != path.mount || (*mount)->point != path.dentry) continue;
       path = {*mount, (*mount)->root};
+      ++(*mount)->uses;
       found = true;
       break;
     }

@@ -30,6 +30,10 @@ struct Mount {
   DentryPtr root;
   uint64_t flags = 0;  // MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, …; MS_UNBINDABLE
   std::string type, source, options;
+  // mount_namespaces(7): what is mounted below one of a peer group is below all of them, and below those whose `master`
+  // that group is. 0: none.
+  int peer_group = 0, master = 0;
+  uint64_t uses = 0, expiry = 0;  // how often paths have led into it, and when MNT_EXPIRE last asked
 };
 using MountPtr = std::shared_ptr<Mount>;
 
@@ -50,20 +54,34 @@ class MountNamespace {
   explicit MountNamespace(DentryPtr root, std::string type, std::string source, uint64_t flags);
 
   Path root() const { return {mounts_.front(), mounts_.front()->root}; }
-  // Covers `at`.
+  // Covers `at`, and what receives mounts from there.
   MountPtr mount(const Path& at, DentryPtr root, std::string type, std::string source, uint64_t flags,
                  std::string options = {});
+  // The same tree again, or what is below `root` in it, a member of the same groups.
+  MountPtr bind(const Path& at, const Mount& source, DentryPtr root);
   // EINVAL: not the root of a mount; EBUSY: others are on it.
   SysResult<void> unmount(const Path& path);
-  // Puts a mount somewhere else, with all that is on it.
-  void move(const MountPtr& mount, const Path& to);
+  // Puts a mount somewhere else, with all that is on it. EINVAL: others would have to follow.
+  SysResult<void> move(const MountPtr& mount, const Path& to);
+  // `kind`: MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE.
+  void set_propagation(Mount& mount, uint64_t kind);
+  // All mounts on `top`, and on those, parents first.
+  std::vector<MountPtr> below(const MountPtr& top) const;
   // What covers the path, however often: the path itself when nothing does.
   Path covering(Path path) const;
   const std::vector<MountPtr>& mounts() const { return mounts_; }
 
  private:
+  MountPtr add(const Path& at, Mount mount);
+  // propagation.cc
+  void propagate(const MountPtr& made);
+  void spread(int group, const Mount& made, int copies_group, int copies_master);
+  // Where what is mounted at `point` of `mount` is mounted as well.
+  std::vector<MountPtr> receivers(const Mount& mount, const DentryPtr& point) const;
+  void leave_groups(Mount& mount);
+
   std::vector<MountPtr> mounts_;
-  int next_id_ = 1;
+  int next_id_ = 1, last_group_ = 0;
 };
 
 // The child of `parent` with this name, looked up when it is not known.

@@ -65,7 +65,9 @@ class Walk {
   SysResult<Path> step(const Path& at, const std::string& component, bool follow) {
     if (component == ".") return at;
     if (component == "..") return up(at);
-    Path next = { at.mount, TRY(child_of(at.dentry, component)) };
+    // Not within the braces: what returns from there leaves what is built already.
+    DentryPtr child = TRY(child_of(at.dentry, component));
+    Path next = {at.mount, std::move(child)};
     next = position_.mounts->covering(next);
     if (!next.inode().has_type(S_IFLNK)) return next;
     if (!follow) return next;
@@ -114,8 +116,8 @@ SysResult<Parent> resolve_parent(Caller& caller, const Position& position, const
 SysResult<Path> entry_of(const Position& position, const Parent& parent) {
   if (parent.name.empty() || parent.name == ".") return parent.directory;
   if (parent.name == "..") return std::unexpected(Errno{EISDIR});
-  Path path = { parent.directory.mount, TRY(child_of(parent.directory.dentry, parent.name)) };
-  return position.mounts->covering(path);
+  DentryPtr child = TRY(child_of(parent.directory.dentry, parent.name));
+  return position.mounts->covering({parent.directory.mount, std::move(child)});
 }
 
 SysResult<Parent> follow_parent(Caller& caller, const Position& position, const Parent& parent, const Path& link,

@@ -77,10 +77,14 @@ SysResult<std::string> mount_info_text(vfs::Caller&, const Subject& subject) {
   return for_each_mount(subject, [](const vfs::Mount& mount, const std::string& place) {
     auto attributes = mount.root->inode->attributes();
     const dev_t device = attributes ? attributes->st_dev : 0;
+    std::string groups;
+    if (mount.peer_group != 0) groups += fmt::format(" shared:{}", mount.peer_group);
+    if (mount.master != 0) groups += fmt::format(" master:{}", mount.master);
+    if (mount.flags & MS_UNBINDABLE) groups += " unbindable";
     return fmt::format("{} {} {}:{} {} {} {}{} - {} {} {}{}{}\n", mount.id, mount.parent ? mount.parent->id : 0,
-                       major(device), minor(device), escape(root_of(mount)), place, options_of(mount),
-                       mount.flags & MS_UNBINDABLE ? " unbindable" : "", mount.type, source_of(mount),
-                       mount.flags & MS_RDONLY ? "ro" : "rw", mount.options.empty() ? "" : ",", mount.options);
+                       major(device), minor(device), escape(root_of(mount)), place, options_of(mount), groups,
+                       mount.type, source_of(mount), mount.flags & MS_RDONLY ? "ro" : "rw",
+                       mount.options.empty() ? "" : ",", mount.options);
   });
 }
 

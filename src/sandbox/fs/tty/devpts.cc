@@ -170,9 +170,8 @@ SysResult<vfs::FilePtr> Devpts::open_multiplexer(Caller& caller, const vfs::Path
 SysResult<vfs::Path> Devpts::adopt(const vfs::Path& mounted, const Place& place, std::shared_ptr<Tty> tty, uint32_t uid,
                                    uint32_t gid) {
   add(place.number, std::move(tty), uid, gid);
-  return vfs::Path {
-    mounted.mount, TRY(vfs::child_of(mounted.dentry, std::to_string(place.number)))
-  };
+  vfs::DentryPtr terminal = TRY(vfs::child_of(mounted.dentry, std::to_string(place.number)));
+  return vfs::Path{mounted.mount, std::move(terminal)};
 }
 
 SysResult<InodePtr> Devpts::lookup(const std::string& name) {
