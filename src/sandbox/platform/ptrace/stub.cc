@@ -62,14 +62,15 @@ constexpr sock_filter kFilter[] = {
 };
 
 struct Template {
-  const Stub* stub;
+  Stub stub;
   pid_t parent;
 };
 
 // In the new process: leaves everything behind but the two pages, and pauses. What cannot fail has no check; what does
 // fail ends the process, which the kernel finds when it attaches.
 int run_template(void* argument) {
-  const auto& [stub, parent] = *static_cast<Template*>(argument);
+  // A copy on our own stack: where the kernel's is, there may be nothing any more before we are done.
+  const auto [stub, parent] = *static_cast<const Template*>(argument);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent || ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) < 0) ::_exit(1);
   // What is sent to our process group, by a terminal perhaps, is not for guest code.
@@ -85,12 +86,12 @@ int run_template(void* argument) {
   if (__rseq_size != 0 && ::syscall(SYS_rseq, rseq, kRseqSize, RSEQ_FLAG_UNREGISTER, RSEQ_SIG) < 0) ::_exit(1);
   sock_fprog program = {sizeof kFilter / sizeof kFilter[0], const_cast<sock_filter*>(kFilter)};
   if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) ::_exit(1);
-  if (::mprotect(stub->calls, kStubPage, PROT_READ) < 0) ::_exit(1);
-  const uint64_t above = stub->base + 2 * kStubPage;
+  if (::mprotect(stub.calls, kStubPage, PROT_READ) < 0) ::_exit(1);
+  const uint64_t above = stub.base + 2 * kStubPage;
   if (::munmap(reinterpret_cast<void*>(above), kTop - above) < 0) ::_exit(1);
 #if defined(__x86_64__)
   // What is below has this code in it, so that the page's own code makes the call, and tells our tracer.
-  __asm__ volatile("jmp *%3" ::"a"(SYS_munmap), "D"(uint64_t{0}), "S"(stub->base), "r"(stub->ready) : "memory");
+  __asm__ volatile("jmp *%3" ::"a"(SYS_munmap), "D"(uint64_t{0}), "S"(stub.base), "r"(stub.ready) : "memory");
 #endif
   __builtin_unreachable();
 }
@@ -114,7 +115,7 @@ SysResult<Stub> Stub::make() {
 
 SysResult<pid_t> start_template(const Stub& stub) {
   // On a copy of our memory, but with our table of descriptors, so that it can map what we will open.
-  Template argument = {&stub, ::getpid()};
+  Template argument = {stub, ::getpid()};
   alignas(16) static char stack[16384];
   int pid = ::clone(run_template, stack + sizeof stack, CLONE_FILES | SIGCHLD, &argument);
   if (pid < 0) return std::unexpected(Errno{errno});
