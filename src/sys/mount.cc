@@ -28,16 +28,6 @@ SysResult<void> map_ids(int tree, int user_namespace, bool recursive) {
   return {};
 }
 
-SysResult<void> make_read_only(int tree, bool recursive) {
-  mount_attr attributes = {};
-  attributes.attr_set = MOUNT_ATTR_RDONLY;
-  unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
-  if (::syscall(SYS_mount_setattr, tree, "", flags, &attributes, sizeof attributes) < 0) {
-    return std::unexpected(Errno{errno});
-  }
-  return {};
-}
-
 SysResult<void> mount_file_at(int fd, int directory, const char* name) {
   long raw = ::syscall(SYS_open_tree, fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
   if (raw < 0) return std::unexpected(Errno{errno});

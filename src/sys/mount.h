@@ -17,8 +17,6 @@ SysResult<FileDescriptor> clone_tree(const char* path, bool recursive, bool nofo
 // one.
 SysResult<void> map_ids(int tree, int user_namespace, bool recursive);
 
-// Makes a detached mount read-only, and those below it when `recursive`.
-SysResult<void> make_read_only(int tree, bool recursive);
 // Mounts the file behind a descriptor, such as one of proc_pid_ns(5), on the file `name` in `directory`.
 SysResult<void> mount_file_at(int fd, int directory, const char* name);
 // umount2(2) with MNT_DETACH, never following a symbolic link. EINVAL: nothing is mounted there.

@@ -1,4 +1,4 @@
-"""The gofer of a sandboxed container with file access "proxy": that files are served is test_sandbox.py's; here is what it
+"""The gofer of a sandboxed container with file access "proxy": that files are served is test_sandbox_files.py's; here is what it
 and the kernel are on the host."""
 import json
 import os

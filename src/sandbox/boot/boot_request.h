@@ -55,7 +55,8 @@ struct BootRequest {
   int control = -1;             // a listening unix socket
   int log = -1;                 // for debugging; -1: standard error
   bool wait_for_start = false;  // for application.Start; else it has been waited for already
-  uint64_t root_flags = 0;      // MS_RDONLY, MS_UNBINDABLE, MS_REC: put on the root when all is mounted
+  // MS_RDONLY, MS_UNBINDABLE, MS_REC: put on the root when all is mounted; MS_SLAVE: the host may mount below it later.
+  uint64_t root_flags = 0;
   std::vector<BootMount> mounts;
   std::vector<BootDevice> devices;
   std::vector<std::string> masked_paths, read_only_paths;

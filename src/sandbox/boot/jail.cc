@@ -103,8 +103,7 @@ void check_mounts(const config::Config& container, std::vector<Finding>& finding
   for (size_t i = 0; i < container.mounts.size(); ++i) {
     const config::Mount& mount = container.mounts[i];
     auto refuse = [&](const char* why) { findings.push_back({fmt::format("/mounts/{}/options", i), why}); };
-    const bool is_new_bind = (mount.flags & MS_BIND) != 0 && (mount.flags & MS_REMOUNT) == 0;
-    if (!is_new_bind && (mount.idmap || !mount.uid_mappings.empty()))
+    if (!is_tree(mount) && (mount.idmap || !mount.uid_mappings.empty()))
       refuse("the sandbox maps ids of the host's files alone");
     if ((mount.extensions & ~config::kExtensionCopyUp) != 0)
       refuse("links of the host's are not looked at for the sandbox yet");
@@ -242,13 +241,13 @@ BootRequest make_request(const std::string& id, const config::Config& container,
   request.domainname = container.domainname;
   if (container.readonlyfs) request.root_flags |= MS_RDONLY;
   if (container.root_propagation & MS_UNBINDABLE) request.root_flags |= container.root_propagation;
+  request.root_flags |= container.root_propagation & MS_SLAVE;
   int next_tree = 1;  // the root's is the first
   for (const config::Mount& mount : container.mounts) {
-    const bool is_new_bind = (mount.flags & MS_BIND) != 0 && (mount.flags & MS_REMOUNT) == 0;
     BootMount& made = request.mounts.emplace_back();
     made = {mount.destination, mount.device, mount.source, mount.data, guest_flags(mount)};
     made.copy_up = (mount.extensions & config::kExtensionCopyUp) != 0;
-    if (is_new_bind) made.tree = next_tree++;
+    if (is_tree(mount)) made.tree = next_tree++;
   }
   for (const config::Device& device : container.devices) {
     const uint32_t type = device.type == 'b' ? S_IFBLK : device.type == 'p' ? S_IFIFO : S_IFCHR;

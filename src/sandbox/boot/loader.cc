@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -136,7 +137,7 @@ task::IdMap id_map(const std::vector<config::IDMap>& maps) {
 
 fs::ContainerFiles files_of(const BootRequest& request, const Config& options, Trees trees, task::Kernel& kernel) {
   fs::ContainerFiles files;
-  files.root = trees.take(0, true);
+  files.root = trees.take(0, (request.root_flags & MS_SLAVE) == 0);
   files.overlay = options.overlay;
   files.root_flags = request.root_flags;
   for (const boot::BootMount& mount : request.mounts) {

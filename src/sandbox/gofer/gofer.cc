@@ -56,11 +56,10 @@ struct Gofer::Impl {
   Result<void> begin(const gofer::GoferRequest& request) {
     std::vector<gofer::Server::Root> roots;
     socket = FileDescriptor(request.socket);
-    for (const gofer::GoferRoot& root : request.roots)
-      roots.push_back({
-        TRY(sys::open(root.path.c_str(), O_PATH), "opening root {}", root.path)
-        , root.read_only
-      });
+    for (const gofer::GoferRoot& root : request.roots) {
+      FileDescriptor tree = TRY(sys::open(root.path.c_str(), O_PATH), "opening root {}", root.path);
+      roots.push_back({std::move(tree), root.read_only});
+    }
     ::umask(0);
     const size_t spare = kSpare + 2 * roots.size(), limit = take_all_descriptors();
     if (limit <= spare) return base::fail_errno(EMFILE, "making room for nodes");

@@ -21,6 +21,10 @@ config::Mount pseudo_mount(const char* type, const char* destination, std::strin
   return mount;
 }
 
+bool is_tree(const config::Mount& mount) {
+  return (mount.flags & MS_BIND) != 0 && (mount.flags & MS_REMOUNT) == 0;
+}
+
 std::vector<config::Mount> trees_of(const config::Config& container, bool read_only_root) {
   std::vector<config::Mount> trees;
   config::Mount& root = trees.emplace_back();
@@ -32,7 +36,7 @@ std::vector<config::Mount> trees_of(const config::Config& container, bool read_o
   // Below it mounts of the host's are seen afterwards as far as that is asked for.
   if ((container.root_propagation & MS_SLAVE) == 0) root.propagation_flags = {MS_PRIVATE | MS_REC};
   for (const config::Mount& mount : container.mounts)
-    if ((mount.flags & MS_BIND) != 0 && (mount.flags & MS_REMOUNT) == 0) trees.push_back(mount);
+    if (is_tree(mount)) trees.push_back(mount);
   return trees;
 }
 

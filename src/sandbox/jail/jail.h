@@ -38,6 +38,8 @@ inline constexpr uint64_t kFileCapabilities = uint64_t{1} << CAP_CHOWN | uint64_
 // To make files for owners whose ids a mount maps when its own are not mapped: with such trees alone.
 inline constexpr uint64_t kOwnerCapabilities = uint64_t{1} << CAP_SETUID | uint64_t{1} << CAP_SETGID;
 
+// Is it bound, so that what is bound is a tree? Not: attributes of what is mounted already.
+bool is_tree(const config::Mount& mount);
 // The trees of a container: mounts with MS_BIND, whose destinations are the container's. With `read_only_root` nothing
 // can be written to the root's.
 std::vector<config::Mount> trees_of(const config::Config& container, bool read_only_root);

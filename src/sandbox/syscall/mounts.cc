@@ -34,12 +34,6 @@ SysResult<std::string> text_from(Task& task, uint64_t address) {
   return task.memory().read_string(address, mm::kPageSize);
 }
 
-bool is_within(const vfs::DentryPtr& what, const vfs::DentryPtr& directory) {
-  for (vfs::DentryPtr at = what; at != nullptr; at = at->parent)
-    if (at == directory) return true;
-  return false;
-}
-
 Outcome bind(Task& task, const Path& source, const Path& target, bool recursive) {
   if (source.mount->flags & MS_UNBINDABLE) return fail(EINVAL);
   if (source.inode().has_type(S_IFDIR) != target.inode().has_type(S_IFDIR)) return fail(ENOTDIR);
@@ -52,7 +46,7 @@ Outcome bind(Task& task, const Path& source, const Path& target, bool recursive)
   for (const MountPtr& mount : others) {
     auto parent = copies.find(mount->parent);
     if (parent == copies.end() || (mount->flags & MS_UNBINDABLE)) continue;
-    if (mount->parent == source.mount && !is_within(mount->point, source.dentry)) continue;
+    if (mount->parent == source.mount && !vfs::is_within(mount->point, source.dentry)) continue;
     copies[mount] = mounts.bind({parent->second, mount->point}, *mount, mount->root);
   }
   return 0;

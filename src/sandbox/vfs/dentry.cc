@@ -164,6 +164,12 @@ void move_child(const DentryPtr& parent, const std::string& name, const DentryPt
   give(moved, new_parent, new_name);
 }
 
+bool is_within(const DentryPtr& what, const DentryPtr& directory) {
+  for (DentryPtr at = what; at != nullptr; at = at->parent)
+    if (at == directory) return true;
+  return false;
+}
+
 bool is_below(const Path& path, const Path& root) {
   for (Path at = path; at;) {
     if (at == root) return true;

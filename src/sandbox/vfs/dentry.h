@@ -95,6 +95,8 @@ void move_child(const DentryPtr& parent, const std::string& name, const DentryPt
 // As getcwd(2) and readlink(2) of /proc/self/fd/N show it: absolute from `root`, "(unreachable)…" outside of it,
 // "… (deleted)" when it has no name any more.
 std::string path_text(const Path& path, const Path& root);
+// Is it `directory`, or below it in the same filesystem?
+bool is_within(const DentryPtr& what, const DentryPtr& directory);
 // Is `path` at or below `root`?
 bool is_below(const Path& path, const Path& root);
 

@@ -8,16 +8,6 @@
 #include "sandbox/vfs/dentry.h"
 
 namespace cella::sandbox::vfs {
-namespace {
-
-bool is_within(const DentryPtr& what, const DentryPtr& directory) {
-  for (DentryPtr at = what; at != nullptr; at = at->parent)
-    if (at == directory) return true;
-  return false;
-}
-
-}  // namespace
-
 void MountNamespace::propagate(const MountPtr& made) {
   if (made->parent->peer_group == 0) return;
   // What is mounted below a shared mount is shared itself.

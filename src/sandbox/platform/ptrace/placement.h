@@ -22,7 +22,7 @@ class Placement {
   static constexpr int kNowhere = -1;
 
   // Are all CPUs that there are for guests below `cpus`?
-  bool are_below(int cpus) const { return allowed_[static_cast<size_t>(count_ - 1)] < cpus; }
+  bool are_below(int cpus) const { return count_ > 0 && allowed_[static_cast<size_t>(count_ - 1)] < cpus; }
   // The CPU of a pair that starts on the calling thread.
   int first_cpu() const;
   // Pins the calling thread and `tid`, which is pinned to a CPU already or to kNowhere.
