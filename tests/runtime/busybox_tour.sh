@@ -160,7 +160,7 @@ usleep 1000
 time -f done true
 sh -c 'kill -TERM $$'
 sh -c 'trap "echo caught" USR1; kill -USR1 $$; echo after'
-sh -c 'sleep 10 & kill $!; wait $!; echo $?'
+sh -c '{ sleep 10 & kill $!; wait $!; echo $?; } 2>/dev/null'
 sh -c 'exit 7'
 sh -c 'for i in 1 2 3; do echo $i; done | while read x; do echo got $x; done'
 sh -c 'f() { [ $1 -le 1 ] && echo 1 && return; echo $(( $1 * $(f $(($1 - 1))) )); }; f 8'
