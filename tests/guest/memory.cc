@@ -283,7 +283,18 @@ TEST_F(Memory, SealsHold) {
   ASSERT_EQ(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW), 0);
   EXPECT_EQ(pwrite(fd, "abcdef", 6, 0), -1);
   EXPECT_EQ(ftruncate(fd, 100), -1);
+  // Not while it can be written to through a mapping, of this process or a child.
+  char* shared = map(kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+  EXPECT_EQ(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+  EXPECT_EQ(errno, EBUSY);
+  ASSERT_EQ(mprotect(shared, kPage, PROT_READ), 0);
+  EXPECT_EQ(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+  EXPECT_EQ(errno, EBUSY);
+  EXPECT_EQ(fcntl(fd, F_GET_SEALS), F_SEAL_SHRINK | F_SEAL_GROW);
+  munmap(shared, kPage);
+  char* mine = map(kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd);
   ASSERT_EQ(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+  munmap(mine, kPage);
   EXPECT_EQ(pwrite(fd, "x", 1, 0), -1);
   EXPECT_EQ(errno, EPERM);
   EXPECT_EQ(mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);

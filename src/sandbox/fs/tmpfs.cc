@@ -167,6 +167,13 @@ class TmpfsRegular final : public TmpfsInode, public mm::Mappable {
     }
   }
 
+  SysResult<void> add_seals(uint32_t added) {
+    const bool stops_writes = added & ~seals & F_SEAL_WRITE;
+    if (stops_writes && super_->memory.is_mapped_for_writing(*this)) return fail(EBUSY);
+    seals |= added;
+    return {};
+  }
+
   // --- mm::Mappable
   SysResult<Range> translate(uint64_t offset, uint64_t length, bool) override {
     const uint64_t end = mm::page_up(size());
@@ -234,8 +241,7 @@ class TmpfsFile final : public vfs::SeekableFile {
     constexpr uint32_t kKnown = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
     if (added & ~kKnown) return fail(EINVAL);
     if (inode_->seals & F_SEAL_SEAL) return fail(EPERM);
-    inode_->seals |= added;
-    return {};
+    return inode_->add_seals(added);
   }
   SysResult<std::shared_ptr<mm::Mappable>> mappable(bool shared, bool writable) override {
     if (shared && writable && (inode_->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))) return fail(EPERM);

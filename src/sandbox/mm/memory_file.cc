@@ -166,4 +166,14 @@ void MemoryFile::truncated(const Mappable& file, uint64_t end) {
     if (manager->forget(file, end) && on_change) on_change(*manager);
 }
 
+bool MemoryFile::is_mapped_for_writing(const Mappable& file) const {
+  bool found = false;
+  for (const MemoryManager* manager : managers) {
+    manager->for_each([&](uint64_t, const Vma& vma) {
+      found |= vma.file.get() == &file && vma.shared && (vma.max_protection & PROT_WRITE);
+    });
+  }
+  return found;
+}
+
 }  // namespace cella::sandbox::mm

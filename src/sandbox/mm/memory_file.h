@@ -62,6 +62,8 @@ class MemoryFile {
 
   // A file has become shorter: nothing is mapped of it from `end` on. Whoever maps it is asked.
   void truncated(const Mappable& file, uint64_t end);
+  // May somebody write to the file through a mapping, now or after mprotect(2)?
+  bool is_mapped_for_writing(const Mappable& file) const;
   std::vector<MemoryManager*> managers;  // each adds itself and goes
   // Its address space has changed while its programs run: they are to be stopped, and it is flushed before they go on.
   std::function<void(MemoryManager&)> on_change;
