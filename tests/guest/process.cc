@@ -366,17 +366,6 @@ TEST(Limits, HardLimitOnlyFalls) {
     return 0;
   });
 }
-TEST(Prctl, NameAndDeathSignal) {
-  EXPECT_CHILD([] {
-    REQUIRE(prctl(PR_SET_NAME, "a-name-that-is-too-long") == 0);
-    char name[16];
-    REQUIRE(prctl(PR_GET_NAME, name) == 0 && std::string(name) == "a-name-that-is-");
-    REQUIRE(prctl(PR_SET_PDEATHSIG, SIGUSR1) == 0);
-    int signal = 0;
-    REQUIRE(prctl(PR_GET_PDEATHSIG, &signal) == 0 && signal == SIGUSR1);
-    return 0;
-  });
-}
 TEST(Pidfd, ReadableWhenTheProcessHasEnded) {
   pid_t child = fork();
   if (child == 0) {

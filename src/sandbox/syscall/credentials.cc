@@ -1,5 +1,6 @@
 // credentials(7), capabilities(7): who a task is, and what it may become.
 #include <linux/capability.h>
+#include <linux/securebits.h>
 
 #include <cerrno>
 
@@ -21,10 +22,11 @@ constexpr uint64_t kFileCapabilities = 1ull << CAP_CHOWN | 1ull << CAP_DAC_OVERR
 
 // capabilities(7), "Effect of user ID changes on capabilities".
 void fix_capabilities(const Credentials& old, Credentials& now) {
+  if (now.has_securebit(SECURE_NO_SETUID_FIXUP)) return;
   const bool had_root = old.uid == 0 || old.euid == 0 || old.suid == 0;
   const bool has_root = now.uid == 0 || now.euid == 0 || now.suid == 0;
   if (had_root && !has_root) {
-    if (!now.keep_capabilities) now.permitted = now.effective = 0;
+    if (!now.has_securebit(SECURE_KEEP_CAPS)) now.permitted = now.effective = 0;
     now.ambient = 0;
   }
   if (old.euid == 0 && now.euid != 0) now.effective = 0;
@@ -155,6 +157,7 @@ Outcome sys_setfsuid(Task& task, const Arguments& a) {
       !(who.has(CAP_SETUID) || is_one_of(uid, {who.uid, who.euid, who.suid, who.fsuid})))
     return old;
   who.fsuid = uid;
+  if (who.has_securebit(SECURE_NO_SETUID_FIXUP)) return old;
   if (old == 0 && uid != 0) who.effective &= ~kFileCapabilities;
   if (old != 0 && uid == 0) who.effective |= who.permitted & kFileCapabilities;
   return old;

@@ -126,14 +126,14 @@ SysResult<void> take_credentials(Task& task, const vfs::Path& executable) {
   who.suid = who.fsuid = who.euid;
   who.sgid = who.fsgid = who.egid;
   if (privileged) who.ambient = 0;
-  if (who.euid == 0 || who.uid == 0) {
+  if (!who.has_securebit(SECURE_NOROOT) && (who.euid == 0 || who.uid == 0)) {
     who.permitted = who.inheritable | who.bounding;
     who.effective = who.euid == 0 ? who.permitted : 0;
   } else {
     who.permitted = who.ambient;
     who.effective = who.ambient;
   }
-  who.keep_capabilities = false;
+  who.securebits &= ~vfs::Credentials::mask(SECURE_KEEP_CAPS);
   task.dumpable = !privileged;
   return {};
 }
@@ -373,119 +373,6 @@ Outcome sys_get_robust_list(Task& task, const Arguments& a) {
   TRY(task.memory().write(a[1], other->robust_list));
   TRY(task.memory().write(a[2], uint64_t{24}));
   return 0;
-}
-
-Outcome sys_prctl(Task& task, const Arguments& a) {
-  switch (a.integer(0)) {
-    case PR_SET_NAME: {
-      char name[16] = {};
-      SysResult<std::string> text = task.memory().read_string(a[1], sizeof name);
-      if (text) {
-        task.name = text->substr(0, 15);
-      } else if (text.error().value == ENAMETOOLONG) {
-        TRY(task.memory().copy_in(a[1], name, sizeof name - 1));
-        task.name.assign(name);
-      } else {
-        return std::unexpected(text.error());
-      }
-      return 0;
-    }
-    case PR_GET_NAME: {
-      char name[16] = {};
-      task.name.copy(name, sizeof name - 1);
-      TRY(task.memory().write(a[1], name));
-      return 0;
-    }
-    case PR_SET_PDEATHSIG:
-      if (a[1] > task::kSignals) return fail(EINVAL);
-      task.parent_death_signal = a.integer(1);
-      return 0;
-    case PR_GET_PDEATHSIG:
-      TRY(task.memory().write(a[1], task.parent_death_signal));
-      return 0;
-    case PR_SET_DUMPABLE:
-      if (a[1] > 1) return fail(EINVAL);
-      task.dumpable = a[1] == 1;
-      return 0;
-    case PR_GET_DUMPABLE:
-      return task.dumpable;
-    case PR_SET_NO_NEW_PRIVS:
-      if (a[1] != 1 || a[2] != 0 || a[3] != 0 || a[4] != 0) return fail(EINVAL);
-      task.creds.no_new_privileges = true;
-      return 0;
-    case PR_GET_NO_NEW_PRIVS:
-      return task.creds.no_new_privileges;
-    case PR_SET_SECCOMP:
-      return set_seccomp_mode(task, a[1], a[2]);
-    case PR_GET_SECCOMP:
-      return static_cast<uint64_t>(task.seccomp.mode);
-    case PR_SET_KEEPCAPS:
-      if (a[1] > 1) return fail(EINVAL);
-      task.creds.keep_capabilities = a[1] == 1;
-      return 0;
-    case PR_GET_KEEPCAPS:
-      return task.creds.keep_capabilities;
-    case PR_CAPBSET_READ:
-      if (a[1] > CAP_LAST_CAP) return fail(EINVAL);
-      return task.creds.bounding >> a[1] & 1;
-    case PR_CAPBSET_DROP:
-      if (a[1] > CAP_LAST_CAP) return fail(EINVAL);
-      if (!task.creds.has(CAP_SETPCAP)) return fail(EPERM);
-      task.creds.bounding &= ~(uint64_t{1} << a[1]);
-      return 0;
-    case PR_SET_CHILD_SUBREAPER:
-      task.group->is_subreaper = a[1] != 0;
-      return 0;
-    case PR_GET_CHILD_SUBREAPER:
-      TRY(task.memory().write(a[1], static_cast<int>(task.group->is_subreaper)));
-      return 0;
-    case PR_CAP_AMBIENT: {
-      const uint64_t bit = uint64_t{1} << (a[2] & 63);
-      vfs::Credentials& who = task.creds;
-      if (a[1] == PR_CAP_AMBIENT_CLEAR_ALL) {
-        who.ambient = 0;
-        return 0;
-      }
-      if (a[2] > CAP_LAST_CAP) return fail(EINVAL);
-      if (a[1] == PR_CAP_AMBIENT_IS_SET) return (who.ambient & bit) != 0;
-      if (a[1] == PR_CAP_AMBIENT_LOWER) {
-        who.ambient &= ~bit;
-        return 0;
-      }
-      if (a[1] != PR_CAP_AMBIENT_RAISE) return fail(EINVAL);
-      if (!(who.permitted & who.inheritable & bit)) return fail(EPERM);
-      who.ambient |= bit;
-      return 0;
-    }
-    case PR_GET_TIMING:
-      return 0;
-    // capabilities(7): of the bits there is the one that has a call of its own.
-    case PR_GET_SECUREBITS:
-      return task.creds.keep_capabilities ? 1 << SECURE_KEEP_CAPS : 0;
-    case PR_SET_SECUREBITS:
-      if (!task.creds.has(CAP_SETPCAP) || (a[1] & ~(uint64_t{1} << SECURE_KEEP_CAPS)) != 0) return fail(EPERM);
-      task.creds.keep_capabilities = a[1] != 0;
-      return 0;
-    case PR_GET_TSC:
-      TRY(task.memory().write(a[1], PR_TSC_ENABLE));
-      return 0;
-    case PR_SET_TSC:
-      return a[1] == PR_TSC_ENABLE ? Outcome(0) : Outcome(fail(EINVAL));
-    case PR_SET_THP_DISABLE:
-      if (a[2] != 0 || a[3] != 0 || a[4] != 0) return fail(EINVAL);
-      task.memory().no_huge_pages = a[1] != 0;
-      return 0;
-    case PR_GET_THP_DISABLE:
-      if (a[1] != 0 || a[2] != 0 || a[3] != 0 || a[4] != 0) return fail(EINVAL);
-      return task.memory().no_huge_pages;
-    case PR_SET_TIMERSLACK:
-    case PR_GET_TIMERSLACK: {
-      constexpr uint64_t kDefault = 50000;
-      return a.integer(0) == PR_GET_TIMERSLACK ? kDefault : 0;
-    }
-    default:
-      return fail(EINVAL);
-  }
 }
 
 Outcome sys_arch_prctl(Task& task, const Arguments& a) {

@@ -80,6 +80,8 @@ SysResult<int> clone_task(Task& parent, const CloneRequest& request) {
   child->io_priority = parent.io_priority;
   child->processors = parent.processors;
   child->personality = parent.personality;
+  child->remembered = parent.remembered;
+  child->remembered.default_timer_slack = parent.remembered.timer_slack;
   child->dumpable = parent.dumpable;
   child->files = flags & CLONE_FILES ? parent.files : std::make_shared<vfs::FdTable>(*parent.files);
   child->fs = flags & CLONE_FS ? parent.fs : std::make_shared<FsState>(*parent.fs);

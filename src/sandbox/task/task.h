@@ -10,6 +10,8 @@
 //   exiting       takes itself out of everything, and its host thread ends
 #pragma once
 
+#include <sys/prctl.h>
+
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -100,6 +102,13 @@ class Task final : public vfs::Caller {
   int io_priority = 0;                 // ioprio_get(2)
   uint64_t processors = ~uint64_t{0};  // that it may run on, sched_setaffinity(2): remembered
   uint32_t personality = 0;
+  // prctl(2), remembered: no timer here is late on purpose, and no memory of ours fails.
+  struct Remembered {
+    static constexpr uint64_t kTimerSlack = 50000;  // init's, nanoseconds
+    uint64_t timer_slack = kTimerSlack, default_timer_slack = kTimerSlack;
+    int memory_failure_policy = PR_MCE_KILL_DEFAULT;
+    bool is_io_flusher = false;
+  } remembered;
   // restart_syscall(2): how to go on with a call that ended with kRestartBlock.
   std::function<SysResult<uint64_t>(Task&)> restart;
   core::WaitQueue vfork_done;

@@ -12,9 +12,12 @@ struct Credentials {
   std::vector<uint32_t> groups;
   uint64_t permitted = 0, effective = 0, inheritable = 0, bounding = 0, ambient = 0;
   bool no_new_privileges = false;
-  bool keep_capabilities = false;
+  uint32_t securebits = 0;  // capabilities(7): SECBIT_*
 
   bool has(int capability) const { return effective >> capability & 1; }
+  // Of a number of <linux/securebits.h>, SECURE_KEEP_CAPS and the like.
+  static constexpr uint32_t mask(int securebit) { return uint32_t{1} << securebit; }
+  bool has_securebit(int securebit) const { return (securebits & mask(securebit)) != 0; }
   bool in_group(uint32_t id) const {
     if (fsgid == id) return true;
     for (uint32_t group : groups)
