@@ -24,6 +24,7 @@ using task::Task;
 constexpr int kMaxScripts = 4;       // interpreters of interpreters, as Linux
 constexpr size_t kScriptLine = 256;  // BINPRM_BUF_SIZE
 constexpr size_t kMaxHeaders = 128;
+constexpr size_t kHead = 1024;  // of a program: its headers and its interpreter's name, as a rule
 constexpr uint64_t kPieBase = 0x555555554000;
 constexpr uint64_t kStackGuard = 0x100000;
 constexpr uint64_t kMostStack = 256 << 20, kLeastStack = 128 << 10;
@@ -44,13 +45,30 @@ SysResult<size_t> read_at(Task& task, vfs::File& file, uint64_t offset, void* to
   return done;
 }
 
-SysResult<vfs::FilePtr> open_executable(Task& task, const vfs::Path& path) {
+struct Executable {
+  vfs::FilePtr file;
+  std::string head;  // what it begins with
+
+  // All of it; ENOEXEC when the file ends before.
+  SysResult<void> read(Task& task, uint64_t offset, void* to, size_t size) const {
+    if (offset <= head.size() && size <= head.size() - offset) {
+      std::memcpy(to, head.data() + offset, size);
+      return {};
+    }
+    return TRY(read_at(task, *file, offset, to, size))
+    == size ? SysResult<void>() : fail(ENOEXEC);
+  }
+};
+
+SysResult<Executable> open_executable(Task& task, const vfs::Path& path) {
   vfs::Attributes attributes = TRY(path.inode().attributes());
   if (!S_ISREG(attributes.st_mode)) return fail(EACCES);
   if (path.flags() & MS_NOEXEC) return fail(EACCES);
   TRY(vfs::check_access(task.creds, attributes, vfs::kMayExecute));
   if (path.inode().writers > 0) return fail(ETXTBSY);
-  return path.inode().open(task, path, O_RDONLY);
+  Executable executable = { TRY(path.inode().open(task, path, O_RDONLY)), std::string(kHead, '\0') };
+  executable.head.resize(TRY(read_at(task, *executable.file, 0, executable.head.data(), kHead)));
+  return executable;
 }
 
 SysResult<vfs::Path> find(Task& task, const std::string& path) {
@@ -80,27 +98,25 @@ struct Elf {
   int stack_protection = PROT_READ | PROT_WRITE | PROT_EXEC;  // without PT_GNU_STACK
 };
 
-SysResult<Elf> read_elf(Task& task, vfs::File& file) {
+SysResult<Elf> read_elf(Task& task, const Executable& file) {
   Elf elf;
-  size_t n = TRY(read_at(task, file, 0, &elf.header, sizeof elf.header));
+  TRY(file.read(task, 0, &elf.header, sizeof elf.header));
   const Elf64_Ehdr& h = elf.header;
-  if (n < sizeof h || std::memcmp(h.e_ident, ELFMAG, SELFMAG) != 0) return fail(ENOEXEC);
+  if (std::memcmp(h.e_ident, ELFMAG, SELFMAG) != 0) return fail(ENOEXEC);
   if (h.e_ident[EI_CLASS] != ELFCLASS64 || h.e_ident[EI_DATA] != ELFDATA2LSB || h.e_machine != EM_X86_64 ||
       (h.e_type != ET_EXEC && h.e_type != ET_DYN) || h.e_phentsize != sizeof(Elf64_Phdr) || h.e_phnum == 0 ||
       h.e_phnum > kMaxHeaders) {
     return fail(ENOEXEC);
   }
   elf.segments.resize(h.e_phnum);
-  const size_t size = elf.segments.size() * sizeof(Elf64_Phdr);
-  if (TRY(read_at(task, file, h.e_phoff, elf.segments.data(), size)) < size) return fail(ENOEXEC);
+  TRY(file.read(task, h.e_phoff, elf.segments.data(), elf.segments.size() * sizeof(Elf64_Phdr)));
   for (const Elf64_Phdr& segment : elf.segments) {
     if (segment.p_type == PT_GNU_STACK) {
       elf.stack_protection = PROT_READ | PROT_WRITE | (segment.p_flags & PF_X ? PROT_EXEC : 0);
     } else if (segment.p_type == PT_INTERP) {
       if (segment.p_filesz < 2 || segment.p_filesz > PATH_MAX) return fail(ENOEXEC);
       elf.interpreter.resize(segment.p_filesz);
-      if (TRY(read_at(task, file, segment.p_offset, elf.interpreter.data(), segment.p_filesz)) < segment.p_filesz)
-        return fail(ENOEXEC);
+      TRY(file.read(task, segment.p_offset, elf.interpreter.data(), segment.p_filesz));
       if (elf.interpreter.back() != '\0') return fail(ENOEXEC);
       elf.interpreter.resize(std::strlen(elf.interpreter.c_str()));
     }
@@ -303,33 +319,31 @@ SysResult<task::Image> load(Task& task, Program program) {
   // The last part of what was asked for, whatever links led to: a busybox is called by the name of its applet.
   constexpr size_t kLongestName = 15;
   image.name = program.path.substr(program.path.rfind('/') + 1, kLongestName);
-  vfs::FilePtr file;
+  Executable file;
   for (int depth = 0;; ++depth) {
     file = TRY(open_executable(task, program.executable));
-    char line[kScriptLine] = {};
-    size_t n = TRY(read_at(task, *file, 0, line, sizeof line - 1));
-    if (n < 2 || line[0] != '#' || line[1] != '!') break;
+    if (!file.head.starts_with("#!")) break;
     if (depth == kMaxScripts) return fail(ELOOP);
-    std::vector<std::string> words = TRY(parse_script({line, n}));
+    std::vector<std::string> words = TRY(parse_script(std::string_view(file.head).substr(0, kScriptLine - 1)));
     if (!program.arguments.empty()) program.arguments.erase(program.arguments.begin());
     program.arguments.insert(program.arguments.begin(), program.path);
     program.arguments.insert(program.arguments.begin(), words.begin(), words.end());
     program.path = words[0];
     program.executable = TRY(find(task, words[0]));
   }
-  Elf elf = TRY(read_elf(task, *file));
+  Elf elf = TRY(read_elf(task, file));
   auto space = TRY(task.kernel.platform->new_address_space());
   image.memory = std::make_unique<MemoryManager>(*task.kernel.memory, *task.kernel.platform, std::move(space));
   MemoryManager& memory = *image.memory;
-  Loaded main = TRY(map_elf(memory, *file, elf, kPieBase));
+  Loaded main = TRY(map_elf(memory, *file.file, elf, kPieBase));
   memory.set_brk_start(main.end);
   image.entry = main.entry;
   uint64_t interpreter_base = 0;
   if (!elf.interpreter.empty()) {
     vfs::Path path = TRY(find(task, elf.interpreter));
-    vfs::FilePtr interpreter_file = TRY(open_executable(task, path));
-    Elf interpreter = TRY(read_elf(task, *interpreter_file));
-    Loaded loaded = TRY(map_elf(memory, *interpreter_file, interpreter, 0));
+    Executable interpreter_file = TRY(open_executable(task, path));
+    Elf interpreter = TRY(read_elf(task, interpreter_file));
+    Loaded loaded = TRY(map_elf(memory, *interpreter_file.file, interpreter, 0));
     interpreter_base = loaded.bias;
     image.entry = loaded.entry;
   }

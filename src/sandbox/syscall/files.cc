@@ -28,7 +28,9 @@ SysResult<Path> start_of(Task& task, int fd, std::string_view path) {
 }
 
 SysResult<Path> locate(Task& task, int fd, uint64_t address, int flags) {
-  const std::string path = TRY(path_from(task, address));
+  return locate(task, fd, TRY(path_from(task, address)), flags);
+}
+SysResult<Path> locate(Task& task, int fd, const std::string& path, int flags) {
   vfs::WalkOptions options;
   options.follow = !(flags & AT_SYMLINK_NOFOLLOW);
   options.allow_empty = flags & AT_EMPTY_PATH;
@@ -345,7 +347,7 @@ Outcome symlink_at(Task& task, uint64_t target_address, int fd, uint64_t address
 Outcome read_link_at(Task& task, int fd, uint64_t address, uint64_t buffer, int size) {
   if (size <= 0) return fail(EINVAL);
   const std::string name = TRY(path_from(task, address));
-  Path path = TRY(locate(task, fd, address, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH));
+  Path path = TRY(locate(task, fd, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH));
   if (name.empty() && !path.inode().has_type(S_IFLNK)) return fail(ENOENT);
   const std::string text = TRY(path.inode().read_link(task));
   const size_t length = std::min<size_t>(text.size(), static_cast<size_t>(size));

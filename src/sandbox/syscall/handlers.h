@@ -23,6 +23,7 @@ SysResult<vfs::Path> start_of(task::Task& task, int fd, std::string_view path);
 // A path from user memory. ENAMETOOLONG, EFAULT.
 SysResult<std::string> path_from(task::Task& task, uint64_t address);
 // The file that (dirfd, path, AT_* flags) names.
+SysResult<vfs::Path> locate(task::Task& task, int fd, const std::string& path, int flags);
 SysResult<vfs::Path> locate(task::Task& task, int fd, uint64_t path, int flags);
 // A deadline on CLOCK_MONOTONIC from a relative timespec in user memory; kNever when the address is 0. EINVAL.
 SysResult<core::Nanoseconds> deadline_from(task::Task& task, uint64_t address);

@@ -186,18 +186,19 @@ Outcome sys_clone3(Task& task, const Arguments& a) {
 
 Outcome sys_execve(Task& task, const Arguments& a) {
   const std::string name = TRY(path_from(task, a[0]));
-  return execute(task, locate(task, AT_FDCWD, a[0], 0), name, a[1], a[2]);
+  return execute(task, locate(task, AT_FDCWD, name, 0), name, a[1], a[2]);
 }
 Outcome sys_execveat(Task& task, const Arguments& a) {
   const int flags = a.integer(4);
   if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) return fail(EINVAL);
   std::string name = TRY(path_from(task, a[1]));
+  SysResult<vfs::Path> path = locate(task, a.fd(0), name, flags);
   if (name.empty()) {
     name = fmt::format("/dev/fd/{}", a.fd(0));
   } else if (name[0] != '/' && a.fd(0) != AT_FDCWD) {
     name = fmt::format("/dev/fd/{}/{}", a.fd(0), name);
   }
-  return execute(task, locate(task, a.fd(0), a[1], flags), name, a[2], a[3]);
+  return execute(task, std::move(path), name, a[2], a[3]);
 }
 
 Outcome sys_exit(Task& task, const Arguments& a) {

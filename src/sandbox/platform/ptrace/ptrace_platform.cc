@@ -80,8 +80,8 @@ class PtraceSpace final : public AddressSpace {
       Registers registers = stub_registers(stub.batch);
       registers.rbx = reinterpret_cast<uint64_t>(stub.calls);
       registers.r12 = count;
-      SysResult<int64_t> done = tracee.call(registers, interrupted);
-      if (!done && result) result = std::unexpected(done.error());
+      SysResult<void> done = tracee.call(registers, interrupted);
+      if (!done && result) result = done;
     }
     queue_.clear();
     return result;
@@ -118,10 +118,11 @@ SysResult<pid_t> clone_template(Shared& shared) {
   registers.rax = SYS_clone;
   registers.rdi = CLONE_PARENT | CLONE_FILES | SIGCHLD;
   bool interrupted = false;
-  SysResult<int64_t> pid = tracee.call(registers, interrupted);
+  SysResult<void> cloned = tracee.call(registers, interrupted);
+  SysResult<uint64_t> pid = tracee.rax();
   (void)tracee.release(stub_registers(shared.stub.pause));
-  if (!pid) return std::unexpected(pid.error());
-  return static_cast<pid_t>(*pid);
+  TRY(cloned);
+  return static_cast<pid_t>(TRY(pid));
 }
 
 class PtraceContext final : public Context {
@@ -252,10 +253,13 @@ class PtraceContext final : public Context {
     registers.rax = SYS_clone;
     registers.rdi = kFlags;
     bool interrupted = false;
-    int64_t tid = TRY(tracee_.call(registers, interrupted));
+    SysResult<void> cloned = tracee_.call(registers, interrupted);
     dirty_ = true;
     if (interrupted) interrupted_.store(true, std::memory_order_relaxed);
-    return Thread{.tid = static_cast<pid_t>(tid)};
+    TRY(cloned);
+    return Thread {
+      .tid = static_cast<pid_t>(TRY(tracee_.rax()))
+    };
   }
 
  private:
@@ -286,9 +290,9 @@ class PtraceContext final : public Context {
     registers.r10 = call.arguments[3];
     bool interrupted = false;
     dirty_ = true;
-    SysResult<int64_t> told = tracee_.call(registers, interrupted);
+    SysResult<void> told = tracee_.call(registers, interrupted);
     if (interrupted) interrupted_.store(true, std::memory_order_relaxed);
-    return told ? SysResult<void>() : std::unexpected(told.error());
+    return told;
   }
 
   void place() {

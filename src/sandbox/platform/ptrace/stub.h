@@ -31,7 +31,7 @@ struct Stub {
   uint64_t base = 0;  // of the code, and the guest's limit
   StubCall* calls = nullptr;
   uint64_t pause = 0;  // addresses in the code: wait for ever
-  uint64_t batch = 0;  // make rbx[0 … r12), stop with rax 0, or at the first failure with its error
+  uint64_t batch = 0;  // make rbx[0 … r12), stop behind them or at the first that is refused
   uint64_t clone = 0;  // make the system call that the registers say; a child goes to `pause`
   uint64_t ready = 0;  // make the system call of the registers, trap, go on to `pause`
 

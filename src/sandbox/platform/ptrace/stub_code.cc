@@ -1,4 +1,5 @@
-// The stub's code, copied into its page. Position-independent and without a stack.
+// The stub's code, copied into its page. Position-independent and without a stack. It says how it has ended by the
+// signal: SIGTRAP, or SIGILL when the host has refused a call, whose error rax then is.
 #include "sandbox/platform/ptrace/stub_code.h"
 
 #if defined(__x86_64__)
@@ -24,15 +25,18 @@ __asm__(
     "   add $56, %rbx\n"
     "   dec %r12\n"
     "   jnz 2b\n"
-    "   xor %eax, %eax\n"
-    "3: int3\n"
+    "   int3\n"
+    "3: ud2\n"
     "cella_stub_clone:\n"
     "   syscall\n"
     "   test %rax, %rax\n"
     "   jz 1b\n"
+    "   js 3b\n"
     "   int3\n"
     "cella_stub_ready:\n"
     "   syscall\n"
+    "   test %rax, %rax\n"
+    "   js 3b\n"
     "   int3\n"
     "   jmp 1b\n"
     "cella_stub_end:\n"

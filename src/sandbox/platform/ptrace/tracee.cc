@@ -64,9 +64,7 @@ void Tracee::bury() {
 }
 
 bool Tracee::is_stopped() const {
-  errno = 0;
-  (void)trace(PTRACE_PEEKUSER, tid_, offsetof(user, regs.rax));
-  return errno == 0;
+  return rax().has_value();
 }
 
 bool Tracee::resume(int request) {
@@ -100,6 +98,12 @@ SysResult<void> Tracee::read(Registers& registers) const {
 SysResult<void> Tracee::write(const Registers& registers) const {
   return checked(trace(PTRACE_SETREGS, tid_, 0, &registers));
 }
+SysResult<uint64_t> Tracee::rax() const {
+  errno = 0;
+  const long value = trace(PTRACE_PEEKUSER, tid_, offsetof(user, regs.rax));
+  if (errno != 0) return std::unexpected(Errno{errno});
+  return static_cast<uint64_t>(value);
+}
 SysResult<void> Tracee::write_rax(uint64_t value) const {
   return checked(::ptrace(PTRACE_POKEUSER, tid_, offsetof(user, regs.rax), value));
 }
@@ -116,21 +120,19 @@ SysResult<void> Tracee::set_floating_point(std::span<const std::byte> state) con
   return checked(trace(PTRACE_SETREGSET, tid_, NT_X86_XSTATE, &vector));
 }
 
-SysResult<int64_t> Tracee::call(Registers registers, bool& interrupted) {
+SysResult<void> Tracee::call(const Registers& registers, bool& interrupted) {
   TRY(write(registers));
   for (;;) {
     if (!resume(PTRACE_CONT) || !wait()) return std::unexpected(Errno{ESRCH});
     if (at_event()) continue;
-    if (signal() == SIGTRAP) break;
+    if (signal() == SIGTRAP) return {};
+    if (signal() == SIGILL) break;
     // Stub code makes no mistakes: it has been driven from outside, or its pages are gone.
     if (signal() != kInterrupt) return std::unexpected(Errno{EFAULT});
     interrupted = true;
   }
-  errno = 0;
-  const int64_t result = ::ptrace(PTRACE_PEEKUSER, tid_, offsetof(user, regs.rax), nullptr);
-  if (result < 0 && errno == ESRCH) return std::unexpected(Errno{ESRCH});
-  if (result < 0 && result > -4096) return std::unexpected(Errno{static_cast<int>(-result)});
-  return result;
+  const auto error = static_cast<int64_t>(TRY(rax()));
+  return std::unexpected(Errno{static_cast<int>(-error)});
 }
 
 }  // namespace cella::sandbox::platform

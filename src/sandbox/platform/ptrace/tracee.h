@@ -51,9 +51,10 @@ class Tracee {
   SysResult<std::vector<std::byte>> floating_point() const;
   SysResult<void> set_floating_point(std::span<const std::byte> state) const;
 
-  // Runs stub code from registers.rip to its trap; what it leaves in rax. `interrupted` is set when an interrupt came
-  // in between.
-  SysResult<int64_t> call(Registers registers, bool& interrupted);
+  // Runs stub code from registers.rip to its trap: the error of a call that the host has refused it. `interrupted` is
+  // set when an interrupt came in between.
+  SysResult<void> call(const Registers& registers, bool& interrupted);
+  SysResult<uint64_t> rax() const;
 
  private:
   pid_t tid_ = -1;
