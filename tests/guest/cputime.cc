@@ -2,9 +2,11 @@
 #include "guest.h"
 
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/times.h>
+#include <sys/wait.h>
 
 #include <atomic>
 #include <thread>
@@ -118,6 +120,40 @@ TEST(CpuTime, OfChildrenIsCountedWhenTheyAreWaitedFor) {
   EXPECT_LT(time(after) - time(before), 250);
   times(&after_ticks);
   EXPECT_GE(after_ticks.tms_cutime + after_ticks.tms_cstime, before_ticks.tms_cutime + before_ticks.tms_cstime + 9);
+}
+
+// The most that was in memory, whatever has become of it.
+TEST(CpuTime, PeakOfMemory) {
+  constexpr size_t kLarge = 64 << 20;
+  constexpr long kKib = kLarge >> 10;
+  auto touch = [] {
+    void* memory = mmap(nullptr, kLarge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) _exit(9);
+    memset(memory, 1, kLarge);
+    return memory;
+  };
+  for (bool executes : {false, true}) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      rusage used;
+      if (getrusage(RUSAGE_SELF, &used) != 0 || used.ru_maxrss >= kKib) _exit(2);
+      void* memory = touch();
+      if (executes) execl("/bin/true", "true", nullptr);
+      munmap(memory, kLarge);
+      if (getrusage(RUSAGE_SELF, &used) != 0 || used.ru_maxrss < kKib || used.ru_maxrss > 2 * kKib) _exit(3);
+      touch();
+      _exit(0);
+    }
+    rusage used;
+    int status = 0;
+    ASSERT_EQ(wait4(pid, &status, 0, &used), pid);
+    EXPECT_EQ(status, 0) << WEXITSTATUS(status);
+    EXPECT_GE(used.ru_maxrss, kKib);
+    EXPECT_LT(used.ru_maxrss, 2 * kKib);
+    ASSERT_EQ(getrusage(RUSAGE_CHILDREN, &used), 0);
+    EXPECT_GE(used.ru_maxrss, kKib);
+    EXPECT_LT(used.ru_maxrss, 2 * kKib) << "of the largest, not of all";
+  }
 }
 
 TEST(CpuTime, FaultsAreCounted) {

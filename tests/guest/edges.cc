@@ -13,7 +13,9 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 namespace {
 
@@ -412,6 +414,28 @@ TEST_F(Edges, ProcessorsAreRemembered) {
   int status = 0;
   waitpid(pid, &status, 0);
   EXPECT_EQ(status, 0) << "is inherited";
+  // A running thread moves.
+  std::atomic<bool> done = false;
+  std::atomic<int> tid = 0, at = -1;
+  std::thread other([&] {
+    tid = gettid();
+    while (!done) at = sched_getcpu();
+  });
+  while (tid == 0) sched_yield();
+  for (int round = 0; round < 3; ++round) {
+    for (cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (!CPU_ISSET(cpu, &before)) continue;
+      CPU_ZERO(&one);
+      CPU_SET(cpu, &one);
+      ASSERT_EQ(sched_setaffinity(tid, sizeof one, &one), 0);
+      ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+      EXPECT_EQ(sched_getcpu(), cpu);
+      for (int i = 0; i < 1000 && at != cpu; ++i) sleep_ms(1);
+      EXPECT_EQ(at, cpu);
+    }
+  }
+  done = true;
+  other.join();
   ASSERT_EQ(sched_setaffinity(0, sizeof before, &before), 0);
   CPU_ZERO(&one);
   EXPECT_EQ(sched_setaffinity(0, sizeof one, &one), -1);

@@ -97,14 +97,17 @@ void MemoryFile::unref(uint64_t offset, uint64_t size, std::vector<Range>& dropp
   merge(offset, offset + size);
 }
 
-void MemoryFile::release(std::vector<Range>& dropped) {
-  // Neighbours are given back at once: a call to the host costs more than a page.
-  std::ranges::sort(dropped, {}, &Range::start);
-  for (size_t i = 0; i < dropped.size();) {
-    auto [start, end] = dropped[i];
-    for (++i; i < dropped.size() && dropped[i].start == end; ++i) end = dropped[i].end;
-    give_back(start, end);
+void MemoryFile::for_each_whole(std::vector<Range>& ranges, const std::function<void(uint64_t, uint64_t)>& visit) {
+  std::ranges::sort(ranges, {}, &Range::start);
+  for (size_t i = 0; i < ranges.size();) {
+    auto [start, end] = ranges[i];
+    for (++i; i < ranges.size() && ranges[i].start == end; ++i) end = ranges[i].end;
+    visit(start, end);
   }
+}
+
+void MemoryFile::release(std::vector<Range>& dropped) {
+  for_each_whole(dropped, [this](uint64_t start, uint64_t end) { give_back(start, end); });
   dropped.clear();
 }
 

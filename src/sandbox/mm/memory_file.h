@@ -60,6 +60,10 @@ class MemoryFile {
   // Those of a range, each [start, end).
   void for_each_resident(uint64_t offset, uint64_t size, const std::function<void(uint64_t, uint64_t)>& visit) const;
 
+  // Sorts ranges, and visits those that follow each other as one: a call to the host costs more than a page.
+  static void for_each_whole(std::vector<Range>& ranges,
+                             const std::function<void(uint64_t start, uint64_t end)>& visit);
+
   // A file has become shorter: nothing is mapped of it from `end` on. Whoever maps it is asked.
   void truncated(const Mappable& file, uint64_t end);
   // May somebody write to the file through a mapping, now or after mprotect(2)?

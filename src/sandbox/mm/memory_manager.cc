@@ -14,6 +14,7 @@ namespace {
 
 // A page more costs a fiftieth of the fault that it may save.
 constexpr uint64_t kMostCopiedNow = 64 * kPageSize;
+constexpr uint64_t kMuch = 4 << 20;  // for a look at what is in memory before it is unmapped
 
 uint64_t next_id() {
   static uint64_t last = 0;
@@ -172,6 +173,7 @@ void MemoryManager::drop_pmas(uint64_t start, uint64_t end) {
 }
 
 void MemoryManager::remove(uint64_t start, uint64_t end) {
+  if (end - start >= kMuch && virtual_size_ > peak_) (void)peak();
   split_vma(start);
   split_vma(end);
   bool any = false;
@@ -466,8 +468,14 @@ void MemoryManager::release_from_host(uint64_t address) {
   if (auto kept = kept_for_host_.find(page_down(address)); kept != kept_for_host_.end()) kept_for_host_.erase(kept);
 }
 
+uint64_t MemoryManager::peak() {
+  peak_ = std::max(peak_, resident().all());
+  return peak_;
+}
+
 MemoryManager::Resident MemoryManager::resident(uint64_t start, uint64_t end) const {
   Resident result;
+  std::vector<MemoryFile::Range> counted;  // of the memory file
   auto pma = pmas_.upper_bound(start);
   if (pma != pmas_.begin()) --pma;
   for (; pma != pmas_.end() && pma->first < end; ++pma) {
@@ -475,11 +483,14 @@ MemoryManager::Resident MemoryManager::resident(uint64_t start, uint64_t end) co
     const uint64_t from = std::max(at, start), to = std::min(piece.end, end);
     if (to <= from) continue;
     if (piece.counted) {
-      result.anonymous += memory_.resident(piece.offset + (from - at), to - from);
+      const uint64_t offset = piece.offset + (from - at);
+      counted.push_back({offset, offset + (to - from)});
     } else {
       result.file += to - from;
     }
   }
+  MemoryFile::for_each_whole(
+      counted, [&](uint64_t first, uint64_t last) { result.anonymous += memory_.resident(first, last - first); });
   return result;
 }
 

@@ -159,9 +159,13 @@ class MemoryManager {
   // Bytes that are in memory. Of host files all that is mapped counts: the host does not say what it holds.
   struct Resident {
     uint64_t anonymous = 0, file = 0;
+    uint64_t all() const { return anonymous + file; }
   };
   Resident resident() const { return resident(0, limit_); }
   Resident resident(uint64_t start, uint64_t end) const;
+  // The most that has been in memory at once. The host keeps no such account of ours, so it is what there is now or was
+  // when somebody asked, or when much was unmapped.
+  uint64_t peak();
   // Which pages of a range are in memory, as mincore(2) tells: a byte each, `pages` in all.
   void residency(uint64_t address, std::span<char> pages) const;
   // Nothing is mapped of the file from `end` on, a whole page's offset. Was there something?
@@ -223,6 +227,7 @@ class MemoryManager {
   std::multiset<uint64_t> kept_for_host_;  // pages
   std::vector<MemoryFile::Range> dropped_;
   uint64_t virtual_size_ = 0;
+  uint64_t peak_ = 0;
   uint64_t brk_start_ = 0, brk_ = 0;
   uint64_t id_;
 };

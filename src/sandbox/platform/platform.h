@@ -75,6 +75,10 @@ class Context {
   // where Platform::has_rseq.
   virtual SysResult<void> set_rseq(uint64_t address, uint32_t signature) = 0;
 
+  // Of the processors that the host has for guests, numbered from 0 on, those that the guest thread may run on: bits of
+  // the first 64, ~0: all. From the next run() on; any thread may say so.
+  virtual void set_processors(uint64_t allowed) = 0;
+
   // Lets queued changes of the address space take effect. Those that a failed one came before are lost: the guest's
   // memory is then not what the kernel thinks, and it must not go on. Free when nothing is queued.
   virtual SysResult<void> flush() = 0;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <linux/rseq.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <cstring>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "sandbox/core/time.h"
 #include "sandbox/platform/ptrace/ptrace_platform.h"
@@ -268,6 +270,39 @@ TEST_F(PlatformTest, AThreadThatIsNeverAttached) {
   runner.do_now([] { platform_->leave_thread(); });
   context_->registers().rip = kCode;
   ASSERT_EQ(run(*context_).event, Event::kSyscall);
+}
+
+TEST_F(PlatformTest, RunsOnTheProcessorsThatItMay) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  ASSERT_EQ(::sched_getaffinity(0, sizeof set, &set), 0);
+  std::vector<uint64_t> cpus;
+  for (size_t cpu = 0; cpu < CPU_SETSIZE && cpus.size() < 64; ++cpu)
+    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+  Runner runner;  // which stays where the context puts it
+  runner.do_now([&] {
+    std::unique_ptr<AddressSpace> space = platform_->new_address_space().value();
+    std::unique_ptr<Context> context = platform_->new_context(*space, nullptr, 0).value();
+    ASSERT_TRUE(context->attach().has_value());
+    // rdtscp; mov ebx, ecx; syscall. The host keeps the processor's number in the low 12 bits.
+    constexpr unsigned char kWhere[] = {0x0f, 0x01, 0xf9, 0x89, 0xcb, 0x0f, 0x05};
+    std::memcpy(memory_, kWhere, sizeof kWhere);
+    space->map(kCode, kPage, PROT_READ | PROT_EXEC, fd_, 0);
+    for (int round = 0; round < 2; ++round) {
+      for (size_t i = 0; i < cpus.size(); ++i) {
+        context->set_processors(uint64_t{1} << i);
+        context->registers().rip = kCode;
+        ASSERT_EQ(run(*context).event, Event::kSyscall);
+        EXPECT_EQ(context->registers().rbx & 0xfff, cpus[i]);
+      }
+    }
+    context->set_processors(~uint64_t{0});
+    context->registers().rip = kCode;
+    EXPECT_EQ(run(*context).event, Event::kSyscall);
+    context.reset();
+    space.reset();
+    platform_->leave_thread();
+  });
 }
 
 TEST_F(PlatformTest, FloatingPointStateIsItsOwn) {

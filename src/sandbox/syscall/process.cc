@@ -212,13 +212,13 @@ Outcome sys_exit_group(Task& task, const Arguments& a) {
 
 namespace {
 
-SysResult<void> write_usage(Task& task, uint64_t address, const task::Usage& used, uint64_t resident = 0) {
+SysResult<void> write_usage(Task& task, uint64_t address, const task::Usage& used) {
   if (address == 0) return {};
   auto convert = [](core::Nanoseconds t) { return timeval{t / core::kSecond, t % core::kSecond / 1000}; };
   rusage usage = {};
   usage.ru_utime = convert(used.user_time);
   usage.ru_stime = convert(used.system_time);
-  usage.ru_maxrss = static_cast<long>(resident >> 10);
+  usage.ru_maxrss = static_cast<long>(used.peak_memory >> 10);
   usage.ru_minflt = static_cast<long>(used.faults);
   usage.ru_nvcsw = static_cast<long>(used.sleeps);
   return task.memory().write(address, usage);
@@ -462,20 +462,21 @@ Outcome sys_prlimit64(Task& task, const Arguments& a) {
 
 Outcome sys_getrusage(Task& task, const Arguments& a) {
   const ThreadGroup& group = *task.group;
-  const mm::MemoryManager::Resident resident = task.memory().resident();
+  task::Usage usage;
   switch (a.integer(0)) {
     case RUSAGE_CHILDREN:
-      TRY(write_usage(task, a[1], group.children_usage));
-      return 0;
+      usage = group.children_usage;
+      break;
     case RUSAGE_SELF:
-      TRY(write_usage(task, a[1], group.usage(), resident.anonymous + resident.file));
-      return 0;
     case RUSAGE_THREAD:
-      TRY(write_usage(task, a[1], task.usage(), resident.anonymous + resident.file));
-      return 0;
+      usage = a.integer(0) == RUSAGE_SELF ? group.usage() : task.usage();
+      usage.peak_memory = std::max({usage.peak_memory, group.ended_usage.peak_memory, task.memory().peak()});
+      break;
     default:
       return fail(EINVAL);
   }
+  TRY(write_usage(task, a[1], usage));
+  return 0;
 }
 Outcome sys_times(Task& task, const Arguments& a) {
   const ThreadGroup& group = *task.group;

@@ -1,4 +1,5 @@
-// Scheduling is the host's: what is set here is remembered for those who ask, and the CPUs are those that we have.
+// Scheduling is the host's: what is set here is remembered for those who ask, but for the processors, which are those
+// that we have.
 #include <linux/membarrier.h>
 #include <linux/rseq.h>
 #include <sched.h>
@@ -92,9 +93,10 @@ Outcome sys_sched_setaffinity(Task& task, const Arguments& a) {
   constexpr int kSysNice = 23;  // CAP_SYS_NICE
   if (task.creds.euid != target->creds.euid && task.creds.euid != target->creds.uid && !task.creds.has(kSysNice))
     return fail(EPERM);
-  mask &= processors_of(task.kernel);
+  const uint64_t all = processors_of(task.kernel);
+  mask &= all;
   if (mask == 0) return fail(EINVAL);
-  target->processors = mask;
+  target->set_processors(mask == all ? ~uint64_t{0} : mask);
   return 0;
 }
 Outcome sys_sched_getscheduler(Task& task, const Arguments& a) {

@@ -175,6 +175,7 @@ void Task::finish() {
       if (slot.file != nullptr) vfs::close_descriptor(*this, old_files.get(), *slot.file);
   }
   old_files.reset();
+  look_at_memory();
   memory_manager.reset();
   fs.reset();
   if (was_vfork) vfork_done.notify(~0u);

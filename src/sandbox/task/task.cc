@@ -79,6 +79,17 @@ Usage Task::usage() const {
   return usage;
 }
 
+void Task::set_processors(uint64_t allowed) {
+  processors = allowed;
+  context_->set_processors(allowed);
+  if (is_in_guest()) interrupt();
+}
+
+void Task::look_at_memory() {
+  if (memory_manager.use_count() > 1) return;
+  usage_.peak_memory = std::max(usage_.peak_memory, memory_manager->peak());
+}
+
 Usage ThreadGroup::usage() const {
   Usage usage = ended_usage;
   for (const Task* task : tasks) usage += task->usage();
@@ -100,6 +111,7 @@ SysResult<void> Task::start(const platform::Registers& registers, Task* sibling,
                             std::vector<std::byte> floating_point) {
   context_ = TRY(kernel.platform->new_context(memory_manager->space(), sibling ? sibling->context_.get() : nullptr,
                                               kernel.threads.next()));
+  context_->set_processors(processors);
   initial_registers_ = registers;
   initial_floating_point_ = std::move(floating_point);
   return kernel.threads.start(*this);
@@ -199,7 +211,9 @@ SysResult<void> Task::become(Image image) {
   release_robust_futexes();
   // The former context goes first: what it ran in may serve the next one.
   context_ = std::move(context);
+  context_->set_processors(processors);
   TRY(context_->attach());
+  look_at_memory();
   memory_manager = std::move(image.memory);
   executable = image.executable;
   execution = std::move(image.execution);

@@ -92,6 +92,8 @@ class Task final : public vfs::Caller {
     uint32_t signature = 0;
   } rseq;
   // In place of what there is. Changes of memory take effect before. EFAULT: there is nothing that can be written to.
+  // sched_setaffinity(2). Wherever it runs now, it stops.
+  void set_processors(uint64_t allowed);
   SysResult<void> set_rseq(const RestartableSequences& wanted);
   uint64_t clear_child_tid = 0;
   uint64_t robust_list = 0, robust_list_size = 0;
@@ -100,7 +102,7 @@ class Task final : public vfs::Caller {
   int nice = 0;
   int policy = 0;                      // SCHED_OTHER or another one without priorities
   int io_priority = 0;                 // ioprio_get(2)
-  uint64_t processors = ~uint64_t{0};  // that it may run on, sched_setaffinity(2): remembered
+  uint64_t processors = ~uint64_t{0};  // that it may run on, as of platform::Context
   uint32_t personality = 0;
   // prctl(2), remembered: no timer here is late on purpose, and no memory of ours fails.
   struct Remembered {
@@ -180,6 +182,7 @@ class Task final : public vfs::Caller {
   uint64_t stops_ = 0;
   core::Nanoseconds in_guest_since_ = 0, slept_in_call_ = 0;
   Usage usage_;
+  void look_at_memory();  // before it goes, for the usage of memory
   bool exit_requested_ = false;
   bool sleeping_uninterruptibly_ = false;
   int exit_status_ = 0;

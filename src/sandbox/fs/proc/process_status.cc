@@ -119,9 +119,8 @@ SysResult<std::string> stat_text(vfs::Caller& caller, const Subject& subject) {
                       clock_ticks(group->children_usage.user_time), clock_ticks(group->children_usage.system_time),
                       kDefaultPriority + nice, nice, group->tasks.size(),
                       clock_ticks(group->start_time - subject.kernel.boot_time));
-  text += fmt::format(" {} {} {} {} {} {} 0 0", memory ? memory->virtual_size() : 0,
-                      (resident.anonymous + resident.file) / mm::kPageSize, group->limit(RLIMIT_RSS), layout.code_start,
-                      layout.code_end, layout.stack_start);
+  text += fmt::format(" {} {} {} {} {} {} 0 0", memory ? memory->virtual_size() : 0, resident.all() / mm::kPageSize,
+                      group->limit(RLIMIT_RSS), layout.code_start, layout.code_end, layout.stack_start);
   // The old masks have room for 31 signals.
   constexpr uint64_t kOld = 0x7fffffff;
   text += fmt::format(" {} {} {} {} 0 0 0 {} 0 0 0 0 0 0", (masks.pending | masks.shared) & kOld, masks.blocked & kOld,
@@ -140,8 +139,8 @@ SysResult<std::string> statm_text(vfs::Caller&, const Subject& subject) {
   const auto resident = memory->resident();
   const Sizes sizes = sizes_of(*memory);
   auto pages = [](uint64_t size) { return size / mm::kPageSize; };
-  return fmt::format("{} {} {} {} 0 {} 0\n", pages(memory->virtual_size()), pages(resident.anonymous + resident.file),
-                     pages(resident.file), pages(sizes.code), pages(sizes.data + sizes.stack));
+  return fmt::format("{} {} {} {} 0 {} 0\n", pages(memory->virtual_size()), pages(resident.all()), pages(resident.file),
+                     pages(sizes.code), pages(sizes.data + sizes.stack));
 }
 
 SysResult<std::string> status_text(vfs::Caller&, const Subject& subject) {
@@ -160,16 +159,16 @@ SysResult<std::string> status_text(vfs::Caller&, const Subject& subject) {
   for (uint32_t id : creds.groups) text += fmt::format("{} ", id);
   text += fmt::format("\nNStgid:\t{}\nNSpid:\t{}\nNSpgid:\t{}\nNSsid:\t{}\n", group->id, subject.id(),
                       group->process_group, group->session);
-  if (const mm::MemoryManager* memory = memory_of(task)) {
+  if (mm::MemoryManager* memory = memory_of(task)) {
     const Sizes sizes = sizes_of(*memory);
     const auto resident = memory->resident();
     constexpr uint64_t kTable = 8;  // of page tables, a page's share
-    const uint64_t total = resident.anonymous + resident.file;
+    const uint64_t total = resident.all();
     const std::pair<const char*, uint64_t> kLines[] = {{"VmPeak:", memory->virtual_size()},
                                                        {"VmSize:", memory->virtual_size()},
                                                        {"VmLck:", sizes.locked},
                                                        {"VmPin:", 0},
-                                                       {"VmHWM:", total},
+                                                       {"VmHWM:", memory->peak()},
                                                        {"VmRSS:", total},
                                                        {"RssAnon:", resident.anonymous},
                                                        {"RssFile:", resident.file},

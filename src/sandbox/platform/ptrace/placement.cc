@@ -31,13 +31,24 @@ void Placement::pin(int cpu, pid_t tid, int pinned_to) {
   if (cpu != pinned_to) (void)::sched_setaffinity(tid, sizeof set, &set);
 }
 
-int Placement::better_cpu(int cpu) const {
-  if (running_[static_cast<size_t>(cpu)].load(std::memory_order_relaxed) == 0) return cpu;
+bool Placement::may_use(int cpu, uint64_t processors) const {
+  if (processors == kAll) return true;
+  for (size_t i = 0; i < static_cast<size_t>(count_) && i < 64; ++i)
+    if (allowed_[i] == cpu) return processors >> i & 1;
+  return false;
+}
+
+int Placement::better_cpu(int cpu, uint64_t processors) const {
+  const bool may_stay = may_use(cpu, processors);
+  if (may_stay && running_[static_cast<size_t>(cpu)].load(std::memory_order_relaxed) == 0) return cpu;
+  int found = cpu;
   for (int i = 0; i < count_; ++i) {
-    int other = allowed_[static_cast<size_t>(i)];
+    const int other = allowed_[static_cast<size_t>(i)];
+    if (!may_use(other, processors)) continue;
     if (running_[static_cast<size_t>(other)].load(std::memory_order_relaxed) == 0) return other;
+    if (!may_stay) found = other;
   }
-  return cpu;
+  return found;
 }
 
 }  // namespace cella::sandbox::platform

@@ -30,8 +30,12 @@ class Placement {
   // A guest begins or ends running on `cpu`.
   void enter(int cpu) { running_[static_cast<size_t>(cpu)].fetch_add(1, std::memory_order_relaxed); }
   void leave(int cpu) { running_[static_cast<size_t>(cpu)].fetch_sub(1, std::memory_order_relaxed); }
-  // Where a pair on `cpu` had better be: another CPU without guests when `cpu` has others besides this one, else `cpu`.
-  int better_cpu(int cpu) const;
+  // Those that Context::set_processors speaks of.
+  static constexpr uint64_t kAll = ~uint64_t{0};
+  bool may_use(int cpu, uint64_t processors) const;
+  // Where a pair on `cpu` had better be, that may use these: another CPU without guests when `cpu` has others besides
+  // this one, or is not for it, else `cpu`.
+  int better_cpu(int cpu, uint64_t processors) const;
 
  private:
   int count_ = 1;

@@ -205,6 +205,8 @@ class PtraceContext final : public Context {
     return told;
   }
 
+  void set_processors(uint64_t allowed) override { processors_.store(allowed, std::memory_order_relaxed); }
+
   SysResult<void> flush() override {
     if (!space_.has_changes()) return {};
     bool interrupted = false;
@@ -297,14 +299,17 @@ class PtraceContext final : public Context {
 
   void place() {
     constexpr core::Nanoseconds kPatience = 2'000'000;
-    int better = shared_.placement.better_cpu(cpu_);
+    const uint64_t processors = processors_.load(std::memory_order_relaxed);
+    int better = shared_.placement.better_cpu(cpu_, processors);
     if (better == cpu_) {
       crowded_since_ = 0;
       return;
     }
-    core::Nanoseconds now = core::now();
-    if (crowded_since_ == 0) crowded_since_ = now;
-    if (now - crowded_since_ < kPatience) return;
+    if (shared_.placement.may_use(cpu_, processors)) {
+      core::Nanoseconds now = core::now();
+      if (crowded_since_ == 0) crowded_since_ = now;
+      if (now - crowded_since_ < kPatience) return;
+    }
     crowded_since_ = 0;
     cpu_ = better;
     Placement::pin(cpu_, tracee_.tid());
@@ -345,6 +350,7 @@ class PtraceContext final : public Context {
   Registers registers_ = {};
   Registers at_stop_ = {};  // as the host has them while dirty_ is false
   int cpu_;
+  std::atomic<uint64_t> processors_ = Placement::kAll;
   core::Nanoseconds crowded_since_ = 0;
   uint64_t rseq_ = 0;  // what the host keeps for the thread; 0: nothing
   uint32_t rseq_signature_ = 0;
