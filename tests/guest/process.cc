@@ -3,6 +3,8 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -10,6 +12,7 @@
 
 #include <atomic>
 #include <thread>
+#include <vector>
 
 #include "guest.h"
 
@@ -363,6 +366,49 @@ TEST(Limits, HardLimitOnlyFalls) {
     limit = {25, 30};
     REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur == 25);
+    return 0;
+  });
+}
+TEST(Personality, ChangesWhatIsTold) {
+  EXPECT_CHILD([] {
+    constexpr int kOld = int{PER_LINUX32} | int{UNAME26};
+    utsname names;
+    REQUIRE(personality(kOld) != -1);
+    REQUIRE(uname(&names) == 0 && std::string(names.machine) == "i686");
+    REQUIRE(std::string(names.release).starts_with("2.6."));
+    REQUIRE(personality(0xffffffff) == kOld);
+    REQUIRE(personality(PER_LINUX) != -1);
+    REQUIRE(uname(&names) == 0 && std::string(names.machine) == "x86_64");
+    return 0;
+  });
+}
+TEST(Personality, WhatCanBeReadCanBeExecuted) {
+  EXPECT_CHILD([] {
+    REQUIRE(personality(READ_IMPLIES_EXEC) != -1);
+    void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(page != MAP_FAILED);
+    *static_cast<unsigned char*>(page) = 0xc3;  // ret
+    reinterpret_cast<void (*)()>(page)();
+    return 0;
+  });
+}
+TEST(Clone3, TheIdThatIsWanted) {
+  EXPECT_CHILD([] {
+    auto clone_as = [](std::vector<pid_t> ids) {
+      uint64_t arguments[11] = {};
+      arguments[4] = SIGCHLD;
+      arguments[8] = reinterpret_cast<uint64_t>(ids.data());
+      arguments[9] = ids.size();
+      const long pid = sys(SYS_clone3, arguments, sizeof arguments);
+      if (pid == 0) _exit(0);
+      if (pid > 0) waitpid(static_cast<pid_t>(pid), nullptr, 0);
+      return pid;
+    };
+    constexpr pid_t kFree = 29999;
+    const long pid = clone_as({kFree});
+    REQUIRE(pid == kFree || (pid == -1 && (errno == EPERM || errno == EEXIST)));
+    REQUIRE(clone_as({0}) == -1 && (errno == EINVAL || errno == EPERM));
+    if (pid == kFree) REQUIRE(clone_as({getpid()}) == -1 && errno == EEXIST);
     return 0;
   });
 }

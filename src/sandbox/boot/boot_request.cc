@@ -43,6 +43,7 @@ std::span<const Field<BootProcess>> fields_of(Type<BootProcess>) {
       field<&BootProcess::oom_score_adj>("oom_score_adj"),
       field<&BootProcess::nice>("nice"),
       field<&BootProcess::io_priority>("io_priority"),
+      field<&BootProcess::personality>("personality"),
       field<&BootProcess::no_new_privileges>("no_new_privileges"),
       field<&BootProcess::terminal>("terminal"),
       field<&BootProcess::extra_files>("extra_files"),

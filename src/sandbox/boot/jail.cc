@@ -41,8 +41,6 @@ constexpr Refusal kRefusals[] = {
      [](const config::Config& c, const config::ProcessConfig&) { return !c.mount_label.empty(); }},
     {"/linux/timeOffsets", "the sandbox has no time namespaces yet",
      [](const config::Config& c, const config::ProcessConfig&) { return !c.time_offsets.empty(); }},
-    {"/linux/personality", "the sandbox has no execution domains",
-     [](const config::Config& c, const config::ProcessConfig&) { return c.personality.has_value(); }},
     {"/linux/netDevices", "the sandbox has no network devices of the host's",
      [](const config::Config& c, const config::ProcessConfig&) { return !c.net_devices.empty(); }},
     {"/linux/rootfsPropagation", "nothing is shared with the sandbox's mounts",
@@ -272,6 +270,7 @@ BootRequest make_request(const std::string& id, const config::Config& container,
   constexpr int kClassShift = 13;  // ioprio_set(2)
   if (process.io_priority)
     first.io_priority = process.io_priority->io_class << kClassShift | process.io_priority->priority;
+  if (container.personality) first.personality = static_cast<uint32_t>(container.personality->domain);
   first.no_new_privileges = process.no_new_privileges.value_or(false);
   first.terminal = process.terminal;
   request.limits = guest_limits(container.cgroups.resources);

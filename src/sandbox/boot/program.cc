@@ -189,6 +189,7 @@ Result<StartedProgram> start_program(Kernel& kernel, fs::HostPoller& poller, New
   group->oom_score_adj = process.oom_score_adj;
   task->nice = process.nice;
   task->io_priority = process.io_priority;
+  task->personality = process.personality;
   // capset(2).
   if ((process.capabilities.effective & ~process.capabilities.permitted) != 0)
     return base::fail_errno(EPERM, "setting the capabilities");

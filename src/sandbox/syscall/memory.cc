@@ -1,6 +1,7 @@
 #include <linux/mman.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 
 #include <cerrno>
 
@@ -30,6 +31,12 @@ SysResult<void> check_growth(const Task& task, uint64_t size, bool data) {
   return used > most || size > most - used ? fail(ENOMEM) : SysResult<void>();
 }
 
+// Of what was asked for; personality(2), READ_IMPLIES_EXEC.
+int protection_for(const Task& task, int asked) {
+  const bool executes = (asked & PROT_READ) && task.has_personality(READ_IMPLIES_EXEC);
+  return (asked & (PROT_READ | PROT_WRITE | PROT_EXEC)) | (executes ? PROT_EXEC : 0);
+}
+
 }  // namespace
 
 Outcome sys_mmap(Task& task, const Arguments& a) {
@@ -37,7 +44,7 @@ Outcome sys_mmap(Task& task, const Arguments& a) {
   mm::MapRequest request;
   request.address = a[0];
   request.size = a[1];
-  request.protection = a.integer(2) & (PROT_READ | PROT_WRITE | PROT_EXEC);
+  request.protection = protection_for(task, a.integer(2));
   request.fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE);
   request.no_replace = flags & MAP_FIXED_NOREPLACE;
   request.grows_down = flags & MAP_GROWSDOWN;
@@ -62,7 +69,8 @@ Outcome sys_mmap(Task& task, const Arguments& a) {
     if (request.shared && (request.protection & PROT_WRITE) && !may_write) return fail(EACCES);
     if (request.shared && !may_write) request.max_protection &= ~PROT_WRITE;
     if (file->path.flags() & MS_NOEXEC) {
-      if (request.protection & PROT_EXEC) return fail(EPERM);
+      if (a.integer(2) & PROT_EXEC) return fail(EPERM);
+      request.protection &= ~PROT_EXEC;
       request.max_protection &= ~PROT_EXEC;
     }
     // Whoever may write to the file may make it so with mprotect(2): a seal forbids that for good.
@@ -88,10 +96,10 @@ Outcome sys_mprotect(Task& task, const Arguments& a) {
   if ((protection & PROT_GROWSUP) && a[1] != 0) return fail(EINVAL);
   if ((protection & PROT_GROWSDOWN) && a[1] != 0) {
     const uint64_t start = TRY(task.memory().growing_start(a[0]));
-    TRY(task.memory().protect(start, a[0] + a[1] - start, protection & (PROT_READ | PROT_WRITE | PROT_EXEC)));
+    TRY(task.memory().protect(start, a[0] + a[1] - start, protection_for(task, protection)));
     return 0;
   }
-  TRY(task.memory().protect(a[0], a[1], protection & (PROT_READ | PROT_WRITE | PROT_EXEC)));
+  TRY(task.memory().protect(a[0], a[1], protection_for(task, protection)));
   return 0;
 }
 Outcome sys_brk(Task& task, const Arguments& a) {

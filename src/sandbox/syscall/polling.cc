@@ -1,5 +1,6 @@
 // poll(2), select(2) and their kind; eventfd(2), signalfd(2).
 #include <sys/eventfd.h>
+#include <sys/personality.h>
 #include <sys/select.h>
 #include <sys/signalfd.h>
 
@@ -77,7 +78,7 @@ Outcome poll_until(Task& task, uint64_t address, uint64_t count, Nanoseconds dea
 
 // What is left of a timeout goes back to where it came from.
 SysResult<void> write_left(Task& task, uint64_t address, Nanoseconds deadline) {
-  if (address == 0 || deadline == core::kNever) return {};
+  if (address == 0 || deadline == core::kNever || task.has_personality(STICKY_TIMEOUTS)) return {};
   return task.memory().write(address, core::to_timespec(std::max<Nanoseconds>(deadline - core::now(), 0)));
 }
 
@@ -145,7 +146,7 @@ Outcome sys_select(Task& task, const Arguments& a) {
                                                                 timeout.tv_usec % 1'000'000 * 1000}));
   }
   Outcome ready = select_files(task, a.integer(0), {a[1], a[2], a[3]}, deadline);
-  if (a[4] != 0 && deadline != core::kNever) {
+  if (a[4] != 0 && deadline != core::kNever && !task.has_personality(STICKY_TIMEOUTS)) {
     const Nanoseconds left = std::max<Nanoseconds>(deadline - core::now(), 0);
     TRY(task.memory().write(a[4], timeval{left / core::kSecond, left % core::kSecond / 1000}));
   }

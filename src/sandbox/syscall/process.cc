@@ -5,6 +5,7 @@
 #include <linux/securebits.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/times.h>
 #include <sys/wait.h>
 
@@ -116,6 +117,8 @@ Outcome execute(Task& task, SysResult<vfs::Path> path, const std::string& name, 
 }  // namespace
 
 SysResult<void> take_credentials(Task& task, const vfs::Path& executable) {
+  constexpr uint32_t kClearedByPrivilege =
+      READ_IMPLIES_EXEC | ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT | MMAP_PAGE_ZERO;  // PER_CLEAR_ON_SETID
   vfs::Credentials& who = task.creds;
   vfs::Attributes attributes = TRY(executable.inode().attributes());
   const bool honoured = !who.no_new_privileges && !(executable.flags() & MS_NOSUID);
@@ -135,6 +138,8 @@ SysResult<void> take_credentials(Task& task, const vfs::Path& executable) {
   }
   who.securebits &= ~vfs::Credentials::mask(SECURE_KEEP_CAPS);
   task.dumpable = !privileged;
+  task.personality &= ~uint32_t{READ_IMPLIES_EXEC};
+  if (privileged) task.personality &= ~kClearedByPrivilege;
   return {};
 }
 
@@ -164,6 +169,7 @@ Outcome sys_clone(Task& task, const Arguments& a) {
 }
 Outcome sys_clone3(Task& task, const Arguments& a) {
   constexpr size_t kLeast = 64, kMost = 4096;
+  constexpr uint64_t kMostLevels = 32;  // MAX_PID_NS_LEVEL
   if (a[1] < kLeast) return fail(EINVAL);
   if (a[1] > kMost) return fail(E2BIG);
   CloneArguments c = {};
@@ -172,8 +178,10 @@ Outcome sys_clone3(Task& task, const Arguments& a) {
     if (TRY(task.memory().read<char>(a[0] + at)) != 0) return fail(E2BIG);
   if ((c.flags & CSIGNAL) || c.exit_signal > task::kSignals || (c.stack == 0) != (c.stack_size == 0))
     return fail(EINVAL);
-  if (c.set_tid_size != 0) return fail(EPERM);
   task::CloneRequest request;
+  if ((c.set_tid == 0) != (c.set_tid_size == 0) || c.set_tid_size > kMostLevels) return fail(EINVAL);
+  if (c.set_tid != 0) request.wanted_id = TRY(task.memory().read<int>(c.set_tid));
+  if (c.set_tid_size > 1) return fail(EINVAL);  // of namespaces of process ids there is one
   request.flags = c.flags;
   request.exit_signal = static_cast<int>(c.exit_signal);
   request.stack = c.stack + c.stack_size;
@@ -399,7 +407,6 @@ Outcome sys_arch_prctl(Task& task, const Arguments& a) {
   }
 }
 
-// Remembered; of what it changes, nothing is there to be changed: personality(2).
 Outcome sys_personality(Task& task, const Arguments& a) {
   constexpr uint32_t kAsk = 0xffffffff;
   const uint32_t old = task.personality;

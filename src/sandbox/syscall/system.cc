@@ -1,9 +1,12 @@
 #include <linux/capability.h>
+#include <sys/personality.h>
 #include <sys/random.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 
 #include "base/result.h"
 #include "sandbox/syscall/handlers.h"
@@ -24,17 +27,30 @@ Outcome set_name(Task& task, std::string& name, uint64_t address, int size) {
   return 0;
 }
 
+// personality(2), UNAME26: who asks for 2.6 gets 2.6.(60 + the second number) and what is behind the third.
+std::string release_for(const Task& task) {
+  const std::string_view release = task::kRelease;
+  if (!task.has_personality(UNAME26)) return std::string(release);
+  constexpr int kSince = 60;
+  int second = 0;
+  const size_t dot = release.find('.') + 1;
+  std::from_chars(release.data() + dot, release.data() + release.size(), second);
+  const size_t numbers = std::min(release.find_first_not_of("0123456789."), release.size());
+  return fmt::format("2.6.{}{}", kSince + second, release.substr(numbers));
+}
+
 }  // namespace
 
 Outcome sys_uname(Task& task, const Arguments& a) {
   utsname result = {};
+  const bool is_for_32_bits = (task.personality & PER_MASK) == PER_LINUX32;
   const task::HostName& names = task.kernel.host_name;
   names.node.copy(result.nodename, sizeof result.nodename - 1);
   names.domain.copy(result.domainname, sizeof result.domainname - 1);
   std::string_view("Linux").copy(result.sysname, sizeof result.sysname - 1);
-  std::string_view(task::kRelease).copy(result.release, sizeof result.release - 1);
+  release_for(task).copy(result.release, sizeof result.release - 1);
   std::string_view(task::kVersion).copy(result.version, sizeof result.version - 1);
-  std::string_view("x86_64").copy(result.machine, sizeof result.machine - 1);
+  std::string_view(is_for_32_bits ? "i686" : "x86_64").copy(result.machine, sizeof result.machine - 1);
   TRY(task.memory().write(a[0], result));
   return 0;
 }

@@ -46,6 +46,12 @@ std::shared_ptr<ThreadGroup> new_group(Task& parent, const CloneRequest& request
   return group;
 }
 
+SysResult<int> id_as_wanted(const Task& parent, int id) {
+  constexpr int kSysAdmin = 21, kCheckpointRestore = 40;  // CAP_SYS_ADMIN, CAP_CHECKPOINT_RESTORE
+  if (!parent.creds.has(kSysAdmin) && !parent.creds.has(kCheckpointRestore)) return std::unexpected(Errno{EPERM});
+  return parent.kernel.take_id(id);
+}
+
 // RLIMIT_NPROC, setrlimit(2): of the user's threads.
 bool is_over_limit(const Task& parent) {
   constexpr int kSysAdmin = 21, kSysResource = 24;  // CAP_SYS_ADMIN, CAP_SYS_RESOURCE
@@ -68,7 +74,7 @@ SysResult<int> clone_task(Task& parent, const CloneRequest& request) {
   const bool thread = flags & CLONE_THREAD;
   std::shared_ptr<ThreadGroup> group = thread ? parent.group : new_group(parent, request);
   auto child = std::make_unique<Task>(kernel, group);
-  child->id = kernel.next_id();
+  child->id = request.wanted_id ? TRY(id_as_wanted(parent, *request.wanted_id)) : kernel.next_id();
   child->name = parent.name;
   child->creds = parent.creds;
   child->seccomp = parent.seccomp;

@@ -3,6 +3,9 @@
 #include <sched.h>
 #include <sys/sysinfo.h>
 
+#include <algorithm>
+#include <cerrno>
+
 #include "sandbox/task/clocks.h"
 #include "sandbox/task/task.h"
 
@@ -43,11 +46,25 @@ Kernel::~Kernel() {
 }
 
 int Kernel::next_id() {
-  constexpr int kMost = 4194304;
   do {
-    last_id_ = last_id_ >= kMost ? 300 : last_id_ + 1;
-  } while (tasks.contains(last_id_) || groups.contains(last_id_));
+    if (++last_id_ < kMostIds) continue;
+    last_id_ = kFirstAgain;
+    in_order_ = false;
+  } while (!in_order_ && is_taken(last_id_));
   return last_id_;
+}
+
+SysResult<int> Kernel::take_id(int id) {
+  if (id < 1 || id >= kMostIds) return std::unexpected(Errno{EINVAL});
+  if (is_taken(id)) return std::unexpected(Errno{EEXIST});
+  in_order_ = false;
+  return id;
+}
+
+bool Kernel::is_taken(int id) const {
+  if (tasks.contains(id) || groups.contains(id)) return true;
+  return std::ranges::any_of(
+      groups, [&](const auto& entry) { return entry.second->process_group == id || entry.second->session == id; });
 }
 
 Task* Kernel::task(int tid) const {

@@ -103,7 +103,11 @@ class Kernel {
   // Tasks by thread id; ids come one after the other, as with pid_max 4194304.
   std::map<int, Task*> tasks;
   std::map<int, std::shared_ptr<ThreadGroup>> groups;  // by process id; zombies too
+  // Process ids are below; those that are free begin at kFirstAgain once all have been used.
+  static constexpr int kMostIds = 4194304, kFirstAgain = 300;
   int next_id();
+  // clone3(2), "set_tid": EINVAL, EEXIST.
+  SysResult<int> take_id(int id);
   int last_id() const { return last_id_; }
 
   Task* task(int tid) const;
@@ -117,7 +121,10 @@ class Kernel {
   bool shutting_down = false;
 
  private:
+  // Also by a process group or a session that has outlived its leader.
+  bool is_taken(int id) const;
   int last_id_ = 0;
+  bool in_order_ = true;  // every id has been the next one, and the first round is not over: those ahead are free
 };
 
 }  // namespace cella::sandbox::task

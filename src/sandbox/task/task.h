@@ -103,7 +103,8 @@ class Task final : public vfs::Caller {
   int policy = 0;                      // SCHED_OTHER or another one without priorities
   int io_priority = 0;                 // ioprio_get(2)
   uint64_t processors = ~uint64_t{0};  // that it may run on, as of platform::Context
-  uint32_t personality = 0;
+  uint32_t personality = 0;  // personality(2): nothing is placed at random, and what is for 32 bits is not here
+  bool has_personality(uint32_t flag) const { return (personality & flag) != 0; }
   // prctl(2), remembered: no timer here is late on purpose, and no memory of ours fails.
   struct Remembered {
     static constexpr uint64_t kTimerSlack = 50000;  // init's, nanoseconds
@@ -211,6 +212,7 @@ struct CloneRequest {
   uint64_t stack = 0;  // the new stack pointer; 0: the same
   uint64_t parent_tid = 0, child_tid = 0, tls = 0, pidfd = 0;
   int exit_signal = 0;
+  std::optional<int> wanted_id = std::nullopt;  // clone3(2), "set_tid"
   // Called with the new task before it runs: CLONE_PIDFD.
   std::function<SysResult<void>(Task& child)> prepare;
 };

@@ -29,7 +29,6 @@ SysResult<std::string> fixed(Caller&, const Subject& subject) {
 }
 constexpr const char* kNoAudit = "4294967295";
 constexpr const char* kZero = "0";
-constexpr const char* kPersonality = "00000000\n";
 constexpr const char* kCoreDumpFilter = "00000033\n";
 constexpr const char* kCgroup = "0::/\n";
 constexpr const char* kSetGroups = "allow\n";
@@ -93,6 +92,11 @@ SysResult<std::string> limits_text(Caller&, const Subject& subject) {
 
 constexpr int kMostAdjustment = 1000;
 
+SysResult<std::string> personality_text(Caller&, const Subject& subject) {
+  const Task* task = subject.find_task();
+  return fmt::format("{:08x}\n", task != nullptr ? task->personality : 0);
+}
+
 SysResult<std::string> oom_score_text(Caller&, const Subject& subject) {
   auto group = TRY(subject.process());
   const Task* task = subject.find_task();
@@ -142,7 +146,7 @@ constexpr ProcessFile kFiles[] = {
     {"mountstats", 0400, false, mount_statistics_text},
     {"oom_score", 0444, false, oom_score_text},
     {"oom_score_adj", 0644, false, oom_adjustment_text, store_oom_adjustment},
-    {"personality", 0400, true, fixed<kPersonality>},
+    {"personality", 0400, true, personality_text},
     {"sessionid", 0444, false, fixed<kNoAudit>},
     {"setgroups", 0644, false, fixed<kSetGroups>, refuse},
     {"smaps", 0444, true, smaps_text},
