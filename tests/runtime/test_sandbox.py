@@ -144,6 +144,14 @@ def test_attributes_of_the_process(sandbox):
     assert (result.returncode, result.stdout) == (0, "77\n5\n"), result.stderr
 
 
+def test_personality(sandbox):
+    c = sandbox("sh", "-c", "uname -m; cat /proc/self/personality; sleep 1000")
+    c.config["linux"]["personality"] = {"domain": "LINUX32"}
+    c.up()
+    assert c.exec("uname", "-m").stdout == "i686\n"
+    assert wait_for(lambda: c.output() if c.output().count("\n") == 2 else None, "uname") == "i686\n00000008\n"
+
+
 def test_effective_capabilities_beyond_the_permitted(sandbox):
     c = sandbox("true")
     c.config["process"]["capabilities"] = {"bounding": ["CAP_KILL"], "permitted": [], "effective": ["CAP_KILL"]}
