@@ -392,23 +392,56 @@ TEST(Personality, WhatCanBeReadCanBeExecuted) {
     return 0;
   });
 }
-TEST(Clone3, TheIdThatIsWanted) {
+TEST(Personality, TimeoutsStay) {
   EXPECT_CHILD([] {
-    auto clone_as = [](std::vector<pid_t> ids) {
-      uint64_t arguments[11] = {};
-      arguments[4] = SIGCHLD;
-      arguments[8] = reinterpret_cast<uint64_t>(ids.data());
-      arguments[9] = ids.size();
-      const long pid = sys(SYS_clone3, arguments, sizeof arguments);
-      if (pid == 0) _exit(0);
-      if (pid > 0) waitpid(static_cast<pid_t>(pid), nullptr, 0);
-      return pid;
-    };
-    constexpr pid_t kFree = 29999;
-    const long pid = clone_as({kFree});
-    REQUIRE(pid == kFree || (pid == -1 && (errno == EPERM || errno == EEXIST)));
-    REQUIRE(clone_as({0}) == -1 && (errno == EINVAL || errno == EPERM));
-    if (pid == kFree) REQUIRE(clone_as({getpid()}) == -1 && errno == EEXIST);
+    int ends[2];
+    REQUIRE(pipe(ends) == 0 && write(ends[1], "x", 1) == 1);
+    for (bool sticky : {false, true}) {
+      REQUIRE(personality(sticky ? int{STICKY_TIMEOUTS} : 0) != -1);
+      fd_set readable;
+      FD_ZERO(&readable);
+      FD_SET(ends[0], &readable);
+      timeval timeout = {100, 0};
+      timespec precise = {100, 0};
+      REQUIRE(sys(SYS_select, ends[0] + 1, &readable, nullptr, nullptr, &timeout) == 1);
+      REQUIRE(sys(SYS_pselect6, ends[0] + 1, &readable, nullptr, nullptr, &precise, nullptr) == 1);
+      REQUIRE((timeout.tv_sec == 100) == sticky && (precise.tv_sec == 100) == sticky);
+    }
+    return 0;
+  });
+}
+TEST(Personality, OfTheNextProgram) {
+  EXPECT_CHILD([] {
+    REQUIRE(personality(int{READ_IMPLIES_EXEC} | int{UNAME26}) != -1);
+    execl("/bin/sh", "sh", "-c", "read now < /proc/self/personality; test $now = 00020000", nullptr);
+    return 9;
+  });
+}
+TEST(Clone3, TheIdThatIsWanted) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs CAP_SYS_ADMIN";
+  auto clone_as = [](std::vector<pid_t> ids) {
+    uint64_t arguments[11] = {};
+    arguments[4] = SIGCHLD;
+    arguments[8] = reinterpret_cast<uint64_t>(ids.data());
+    arguments[9] = ids.size();
+    const long pid = sys(SYS_clone3, arguments, sizeof arguments);
+    if (pid == 0) _exit(getpid() == ids[0] ? 0 : 1);
+    if (pid < 0) return -errno;
+    int status = -1;
+    waitpid(static_cast<pid_t>(pid), &status, 0);
+    EXPECT_EQ(status, 0);
+    return static_cast<int>(pid);
+  };
+  pid_t wanted = 29999;
+  while (kill(wanted, 0) == 0) --wanted;
+  EXPECT_EQ(clone_as({wanted}), wanted);
+  EXPECT_EQ(clone_as({getpid()}), -EEXIST);
+  EXPECT_EQ(clone_as({0}), -EINVAL);
+  EXPECT_EQ(clone_as({1 << 30}), -EINVAL);
+  EXPECT_EQ(clone_as(std::vector<pid_t>(33, wanted)), -EINVAL);
+  EXPECT_CHILD([&] {
+    REQUIRE(setuid(65534) == 0);
+    REQUIRE(clone_as({wanted}) == -EPERM && clone_as({0}) == -EINVAL);
     return 0;
   });
 }

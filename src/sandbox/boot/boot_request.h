@@ -38,7 +38,7 @@ struct BootProcess {
   std::vector<config::Rlimit> rlimits;
   int oom_score_adj = 0;
   int nice = 0, io_priority = 0;  // what programs are told of them; ioprio_get(2)
-  uint32_t personality = 0;
+  uint32_t personality = 0;       // personality(2)
   bool no_new_privileges = false;
   bool terminal = false;         // the standard streams are one terminal of the host's, which nobody else uses
   std::vector<int> extra_files;  // become 3, 4, …

@@ -55,8 +55,8 @@ struct Executable {
       std::memcpy(to, head.data() + offset, size);
       return {};
     }
-    return TRY(read_at(task, *file, offset, to, size))
-    == size ? SysResult<void>() : fail(ENOEXEC);
+    const size_t done = TRY(read_at(task, *file, offset, to, size));
+    return done == size ? SysResult<void>() : fail(ENOEXEC);
   }
 };
 
@@ -66,7 +66,9 @@ SysResult<Executable> open_executable(Task& task, const vfs::Path& path) {
   if (path.flags() & MS_NOEXEC) return fail(EACCES);
   TRY(vfs::check_access(task.creds, attributes, vfs::kMayExecute));
   if (path.inode().writers > 0) return fail(ETXTBSY);
-  Executable executable = { TRY(path.inode().open(task, path, O_RDONLY)), std::string(kHead, '\0') };
+  Executable executable;
+  executable.file = TRY(path.inode().open(task, path, O_RDONLY));
+  executable.head.resize(kHead);
   executable.head.resize(TRY(read_at(task, *executable.file, 0, executable.head.data(), kHead)));
   return executable;
 }

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <deque>
+#include <optional>
 
 #include "base/result.h"
 #include "sandbox/core/restart.h"
@@ -76,10 +77,14 @@ Outcome poll_until(Task& task, uint64_t address, uint64_t count, Nanoseconds dea
   return static_cast<uint64_t>(*ready);
 }
 
-// What is left of a timeout goes back to where it came from.
+// What is left of a timeout, if it goes back to where it came from.
+std::optional<Nanoseconds> time_left(const Task& task, uint64_t address, Nanoseconds deadline) {
+  if (address == 0 || deadline == core::kNever || task.has_personality(STICKY_TIMEOUTS)) return std::nullopt;
+  return std::max<Nanoseconds>(deadline - core::now(), 0);
+}
 SysResult<void> write_left(Task& task, uint64_t address, Nanoseconds deadline) {
-  if (address == 0 || deadline == core::kNever || task.has_personality(STICKY_TIMEOUTS)) return {};
-  return task.memory().write(address, core::to_timespec(std::max<Nanoseconds>(deadline - core::now(), 0)));
+  const std::optional<Nanoseconds> left = time_left(task, address, deadline);
+  return left ? task.memory().write(address, core::to_timespec(*left)) : SysResult<void>();
 }
 
 // --- select
@@ -146,9 +151,8 @@ Outcome sys_select(Task& task, const Arguments& a) {
                                                                 timeout.tv_usec % 1'000'000 * 1000}));
   }
   Outcome ready = select_files(task, a.integer(0), {a[1], a[2], a[3]}, deadline);
-  if (a[4] != 0 && deadline != core::kNever && !task.has_personality(STICKY_TIMEOUTS)) {
-    const Nanoseconds left = std::max<Nanoseconds>(deadline - core::now(), 0);
-    TRY(task.memory().write(a[4], timeval{left / core::kSecond, left % core::kSecond / 1000}));
+  if (const std::optional<Nanoseconds> left = time_left(task, a[4], deadline)) {
+    TRY(task.memory().write(a[4], timeval{*left / core::kSecond, *left % core::kSecond / 1000}));
   }
   return ready;
 }

@@ -1,11 +1,11 @@
 // Processes: making, replacing and ending them, waiting for them, and what they are numbered by.
 #include <asm/prctl.h>
 #include <linux/capability.h>
+#include <linux/personality.h>
 #include <linux/prctl.h>
 #include <linux/securebits.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/personality.h>
 #include <sys/times.h>
 #include <sys/wait.h>
 
@@ -117,8 +117,6 @@ Outcome execute(Task& task, SysResult<vfs::Path> path, const std::string& name, 
 }  // namespace
 
 SysResult<void> take_credentials(Task& task, const vfs::Path& executable) {
-  constexpr uint32_t kClearedByPrivilege =
-      READ_IMPLIES_EXEC | ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT | MMAP_PAGE_ZERO;  // PER_CLEAR_ON_SETID
   vfs::Credentials& who = task.creds;
   vfs::Attributes attributes = TRY(executable.inode().attributes());
   const bool honoured = !who.no_new_privileges && !(executable.flags() & MS_NOSUID);
@@ -138,8 +136,7 @@ SysResult<void> take_credentials(Task& task, const vfs::Path& executable) {
   }
   who.securebits &= ~vfs::Credentials::mask(SECURE_KEEP_CAPS);
   task.dumpable = !privileged;
-  task.personality &= ~uint32_t{READ_IMPLIES_EXEC};
-  if (privileged) task.personality &= ~kClearedByPrivilege;
+  task.personality &= ~(privileged ? uint32_t{PER_CLEAR_ON_SETID} : uint32_t{READ_IMPLIES_EXEC});
   return {};
 }
 

@@ -48,6 +48,7 @@ std::shared_ptr<ThreadGroup> new_group(Task& parent, const CloneRequest& request
 
 SysResult<int> id_as_wanted(const Task& parent, int id) {
   constexpr int kSysAdmin = 21, kCheckpointRestore = 40;  // CAP_SYS_ADMIN, CAP_CHECKPOINT_RESTORE
+  if (id < 1 || id >= Kernel::kMostIds) return std::unexpected(Errno{EINVAL});
   if (!parent.creds.has(kSysAdmin) && !parent.creds.has(kCheckpointRestore)) return std::unexpected(Errno{EPERM});
   return parent.kernel.take_id(id);
 }

@@ -47,15 +47,15 @@ Kernel::~Kernel() {
 
 int Kernel::next_id() {
   do {
-    if (++last_id_ < kMostIds) continue;
-    last_id_ = kFirstAgain;
-    in_order_ = false;
+    if (++last_id_ == kMostIds) {
+      last_id_ = kFirstAgain;
+      in_order_ = false;
+    }
   } while (!in_order_ && is_taken(last_id_));
   return last_id_;
 }
 
 SysResult<int> Kernel::take_id(int id) {
-  if (id < 1 || id >= kMostIds) return std::unexpected(Errno{EINVAL});
   if (is_taken(id)) return std::unexpected(Errno{EEXIST});
   in_order_ = false;
   return id;

@@ -106,7 +106,7 @@ class Kernel {
   // Process ids are below; those that are free begin at kFirstAgain once all have been used.
   static constexpr int kMostIds = 4194304, kFirstAgain = 300;
   int next_id();
-  // clone3(2), "set_tid": EINVAL, EEXIST.
+  // clone3(2), "set_tid": one that there can be. EEXIST.
   SysResult<int> take_id(int id);
   int last_id() const { return last_id_; }
 

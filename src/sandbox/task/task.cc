@@ -81,8 +81,8 @@ Usage Task::usage() const {
 
 void Task::set_processors(uint64_t allowed) {
   processors = allowed;
-  context_->set_processors(allowed);
-  if (is_in_guest()) interrupt();
+  if (context_ != nullptr) context_->set_processors(allowed);  // else it is about to end
+  if (in_guest_) interrupt();
 }
 
 void Task::look_at_memory() {

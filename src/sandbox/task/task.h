@@ -92,8 +92,6 @@ class Task final : public vfs::Caller {
     uint32_t signature = 0;
   } rseq;
   // In place of what there is. Changes of memory take effect before. EFAULT: there is nothing that can be written to.
-  // sched_setaffinity(2). Wherever it runs now, it stops.
-  void set_processors(uint64_t allowed);
   SysResult<void> set_rseq(const RestartableSequences& wanted);
   uint64_t clear_child_tid = 0;
   uint64_t robust_list = 0, robust_list_size = 0;
@@ -105,6 +103,8 @@ class Task final : public vfs::Caller {
   uint64_t processors = ~uint64_t{0};  // that it may run on, as of platform::Context
   uint32_t personality = 0;  // personality(2): nothing is placed at random, and what is for 32 bits is not here
   bool has_personality(uint32_t flag) const { return (personality & flag) != 0; }
+  // sched_setaffinity(2). Where it runs now, it stops.
+  void set_processors(uint64_t allowed);
   // prctl(2), remembered: no timer here is late on purpose, and no memory of ours fails.
   struct Remembered {
     static constexpr uint64_t kTimerSlack = 50000;  // init's, nanoseconds
@@ -173,6 +173,9 @@ class Task final : public vfs::Caller {
   SysResult<void> pop_frame();
 
  private:
+  // Its memory goes: the most that there was of it counts for the usage.
+  void look_at_memory();
+
   std::unique_ptr<platform::Context> context_;
   std::vector<std::byte> initial_floating_point_;
   platform::Registers initial_registers_ = {};
@@ -183,7 +186,6 @@ class Task final : public vfs::Caller {
   uint64_t stops_ = 0;
   core::Nanoseconds in_guest_since_ = 0, slept_in_call_ = 0;
   Usage usage_;
-  void look_at_memory();  // before it goes, for the usage of memory
   bool exit_requested_ = false;
   bool sleeping_uninterruptibly_ = false;
   int exit_status_ = 0;

@@ -90,12 +90,12 @@ SysResult<std::string> limits_text(Caller&, const Subject& subject) {
   return text;
 }
 
-constexpr int kMostAdjustment = 1000;
-
 SysResult<std::string> personality_text(Caller&, const Subject& subject) {
   const Task* task = subject.find_task();
   return fmt::format("{:08x}\n", task != nullptr ? task->personality : 0);
 }
+
+constexpr int kMostAdjustment = 1000;
 
 SysResult<std::string> oom_score_text(Caller&, const Subject& subject) {
   auto group = TRY(subject.process());

@@ -2,6 +2,8 @@
 
 #include <sched.h>
 
+#include <algorithm>
+
 namespace cella::sandbox::platform {
 
 Placement::Placement() {
@@ -33,8 +35,8 @@ void Placement::pin(int cpu, pid_t tid, int pinned_to) {
 
 bool Placement::may_use(int cpu, uint64_t processors) const {
   if (processors == kAll) return true;
-  for (size_t i = 0; i < static_cast<size_t>(count_) && i < 64; ++i)
-    if (allowed_[i] == cpu) return processors >> i & 1;
+  for (int i = 0; i < std::min(count_, kMostNamed); ++i)
+    if (allowed_[static_cast<size_t>(i)] == cpu) return processors >> i & 1;
   return false;
 }
 

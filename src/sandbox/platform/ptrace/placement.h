@@ -30,8 +30,9 @@ class Placement {
   // A guest begins or ends running on `cpu`.
   void enter(int cpu) { running_[static_cast<size_t>(cpu)].fetch_add(1, std::memory_order_relaxed); }
   void leave(int cpu) { running_[static_cast<size_t>(cpu)].fetch_sub(1, std::memory_order_relaxed); }
-  // Those that Context::set_processors speaks of.
+  // As Context::set_processors has them.
   static constexpr uint64_t kAll = ~uint64_t{0};
+  static constexpr int kMostNamed = 64;
   bool may_use(int cpu, uint64_t processors) const;
   // Where a pair on `cpu` had better be, that may use these: another CPU without guests when `cpu` has others besides
   // this one, or is not for it, else `cpu`.

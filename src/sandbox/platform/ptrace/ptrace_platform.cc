@@ -259,9 +259,8 @@ class PtraceContext final : public Context {
     dirty_ = true;
     if (interrupted) interrupted_.store(true, std::memory_order_relaxed);
     TRY(cloned);
-    return Thread {
-      .tid = static_cast<pid_t>(TRY(tracee_.rax()))
-    };
+    const uint64_t tid = TRY(tracee_.rax());
+    return Thread{.tid = static_cast<pid_t>(tid)};
   }
 
  private:
